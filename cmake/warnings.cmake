@@ -1,0 +1,5 @@
+# Warnings as a target: only our own code is compiled with them.
+add_library(midst_warnings INTERFACE)
+target_compile_options(midst_warnings INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wimplicit-fallthrough
+  $<$<BOOL:${MIDST_WERROR}>:-Werror>)

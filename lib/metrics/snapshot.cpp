@@ -1,0 +1,204 @@
+#include "lib/metrics/snapshot.hpp"
+
+#include "lib/base/text.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <unordered_set>
+
+namespace midst::metrics {
+namespace {
+
+bool is_name_char(char c) noexcept {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
+
+void append_name(std::string& out, std::string_view name) {
+  if (!name.empty() && name.front() >= '0' && name.front() <= '9') out += '_';
+  for (const char c : name) out += is_name_char(c) ? c : '_';
+}
+
+/// The escapes of text 0.0.4 and OpenMetrics 1.0, which agree inside label values.
+void append_escaped(std::string& out, std::string_view value) {
+  for (;;) {
+    const auto special = value.find_first_of("\\\"\n");
+    out.append(value.substr(0, special));
+    if (special == std::string_view::npos) return;
+    out += '\\';
+    out += value[special] == '\n' ? 'n' : value[special];
+    value.remove_prefix(special + 1);
+  }
+}
+
+/// Indexes of the samples to keep: of equal label sets, the first.
+std::vector<std::uint32_t> distinct(const std::vector<LabelSet>& labels) {
+  std::vector<std::uint32_t> kept(labels.size());
+  std::unordered_set<std::string_view> seen;
+  seen.reserve(labels.size());
+  std::size_t count = 0;
+  for (std::uint32_t i = 0; i < labels.size(); ++i)
+    if (seen.insert(labels[i].text).second) kept[count++] = i;
+  kept.resize(count);
+  return kept;
+}
+
+template <class T>
+void keep_only(std::vector<T>& column, const std::vector<std::uint32_t>& kept) {
+  if (column.empty()) return;
+  for (std::size_t i = 0; i < kept.size(); ++i) column[i] = column[kept[i]];
+  column.resize(kept.size());
+}
+
+void keep_only(std::vector<Exemplar>& exemplars, const std::vector<std::uint32_t>& kept) {
+  std::vector<Exemplar> remaining;
+  for (auto exemplar : exemplars) {
+    const auto found = std::lower_bound(kept.begin(), kept.end(), exemplar.sample);
+    if (found == kept.end() || *found != exemplar.sample) continue;
+    exemplar.sample = static_cast<std::uint32_t>(found - kept.begin());
+    remaining.push_back(exemplar);
+  }
+  exemplars = std::move(remaining);
+}
+
+template <class T>
+std::span<const T> stored(Arena& arena, const std::vector<T>& column) {
+  return arena.copy(std::span<const T>(column));
+}
+
+}  // namespace
+
+std::vector<std::pair<std::string, std::string>> decode(LabelSet labels) {
+  std::vector<std::pair<std::string, std::string>> pairs;
+  auto text = labels.text;
+  while (!text.empty()) {
+    const auto equals = text.find('=');
+    auto& [name, value] = pairs.emplace_back(std::string(text.substr(0, equals)), std::string());
+    text.remove_prefix(equals + 2);
+    for (; text.front() != '"'; text.remove_prefix(1)) {
+      if (text.front() == '\\') {
+        text.remove_prefix(1);
+        value += text.front() == 'n' ? '\n' : text.front();
+      } else {
+        value += text.front();
+      }
+    }
+    text.remove_prefix(1);
+    if (!text.empty()) text.remove_prefix(1);
+  }
+  return pairs;
+}
+
+std::size_t Snapshot::size_bytes() const noexcept {
+  return sizeof *this + arena_.size_bytes() + families_.capacity() * sizeof(Family);
+}
+
+const Family* Snapshot::find(std::string_view name) const noexcept {
+  const auto found = std::find_if(families_.begin(), families_.end(), [&](const Family& f) { return f.name == name; });
+  return found == families_.end() ? nullptr : &*found;
+}
+
+void FamilyBuilder::add(double value) { add(builder_->constant_set_, value); }
+
+void FamilyBuilder::add(LabelSet labels, double value) {
+  assert(spec_.type != MetricType::histogram && spec_.type != MetricType::summary);
+  labels_.push_back(labels);
+  values_.push_back(value);
+}
+
+void FamilyBuilder::add(LabelSet labels, const Distribution& distribution) {
+  assert(spec_.type == MetricType::histogram || spec_.type == MetricType::summary);
+  auto& arena = builder_->arena_;
+  Distribution copy = distribution;
+  copy.bounds = arena.copy(distribution.bounds);
+  copy.cumulative = arena.copy(distribution.cumulative);
+  copy.quantile_values = arena.copy(distribution.quantile_values);
+  if (distribution.native != nullptr) {
+    NativeHistogram native = *distribution.native;
+    native.positive_spans = arena.copy(native.positive_spans);
+    native.negative_spans = arena.copy(native.negative_spans);
+    native.positive_deltas = arena.copy(native.positive_deltas);
+    native.negative_deltas = arena.copy(native.negative_deltas);
+    copy.native = arena.copy(std::span<const NativeHistogram>(&native, 1)).data();
+  }
+  labels_.push_back(labels);
+  distributions_.push_back(copy);
+}
+
+void FamilyBuilder::set_created(double unix_seconds) {
+  created_.resize(labels_.size(), 0);
+  created_.back() = unix_seconds;
+}
+
+void FamilyBuilder::add_exemplar(std::uint32_t bucket, double value, double timestamp_seconds, LabelSet labels) {
+  exemplars_.push_back({static_cast<std::uint32_t>(labels_.size() - 1), bucket, value, timestamp_seconds, labels});
+}
+
+SnapshotBuilder::SnapshotBuilder(std::span<const Label> constant) {
+  for (const auto& label : constant) constant_.push_back({arena_.copy(label.name), arena_.copy(label.value)});
+  constant_set_ = labels(std::span<const Label>());
+}
+
+LabelSet SnapshotBuilder::labels(std::span<const Label> labels) {
+  scratch_labels_.assign(labels.begin(), labels.end());
+  scratch_labels_.insert(scratch_labels_.end(), constant_.begin(), constant_.end());
+  return store(scratch_labels_);
+}
+
+LabelSet SnapshotBuilder::exemplar_labels(std::span<const Label> labels) {
+  scratch_labels_.assign(labels.begin(), labels.end());
+  return store(scratch_labels_);
+}
+
+LabelSet SnapshotBuilder::store(std::vector<Label>& sorted) {
+  std::stable_sort(sorted.begin(), sorted.end(), [](const Label& a, const Label& b) { return a.name < b.name; });
+  scratch_text_.clear();
+  for (std::size_t i = 0; i < sorted.size(); ++i) {
+    if (i > 0 && sorted[i].name == sorted[i - 1].name) continue;
+    if (!scratch_text_.empty()) scratch_text_ += ',';
+    append_name(scratch_text_, sorted[i].name);
+    scratch_text_ += "=\"";
+    if (text::is_utf8(sorted[i].value))
+      append_escaped(scratch_text_, sorted[i].value);
+    else
+      append_escaped(scratch_text_, text::to_utf8(sorted[i].value));
+    scratch_text_ += '"';
+  }
+  return LabelSet{arena_.copy(scratch_text_)};
+}
+
+FamilyBuilder& SnapshotBuilder::family(const MetricSpec& spec) {
+  if (const auto found = by_name_.find(spec.name); found != by_name_.end()) return *found->second;
+  const MetricSpec copy{arena_.copy(spec.name), spec.type, arena_.copy(spec.unit), arena_.copy(spec.help)};
+  families_.push_back(FamilyBuilder(*this, copy));
+  by_name_.emplace(copy.name, &families_.back());
+  return families_.back();
+}
+
+Snapshot SnapshotBuilder::freeze() {
+  Snapshot snapshot;
+  snapshot.families_.reserve(families_.size());
+  for (auto& from : families_) {
+    if (from.labels_.empty()) continue;
+    if (!from.created_.empty()) from.created_.resize(from.labels_.size(), 0);
+    if (from.labels_.size() > 1) {
+      const auto kept = distinct(from.labels_);
+      if (kept.size() < from.labels_.size()) {
+        snapshot.duplicate_count_ += from.labels_.size() - kept.size();
+        keep_only(from.labels_, kept);
+        keep_only(from.values_, kept);
+        keep_only(from.distributions_, kept);
+        keep_only(from.created_, kept);
+        keep_only(from.exemplars_, kept);
+      }
+    }
+    snapshot.sample_count_ += from.labels_.size();
+    snapshot.families_.push_back({from.spec_.name, from.spec_.unit, from.spec_.help, from.spec_.type,
+                                  stored(arena_, from.labels_), stored(arena_, from.values_),
+                                  stored(arena_, from.distributions_), stored(arena_, from.created_),
+                                  stored(arena_, from.exemplars_)});
+  }
+  snapshot.arena_ = std::move(arena_);
+  return snapshot;
+}
+
+}  // namespace midst::metrics

@@ -1,0 +1,195 @@
+// The waist of the house: everything before the Snapshot parses into it, everything after encodes from it.
+// A Source fills a SnapshotBuilder and freezes it; the Scraper merges Snapshots into an Exposition; encode() writes that.
+#pragma once
+
+#include "lib/metrics/arena.hpp"
+#include "lib/metrics/spec.hpp"
+
+#include <cstdint>
+#include <deque>
+#include <initializer_list>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace midst::metrics {
+
+/// One name="value" pair on its way into a Snapshot. The value is raw bytes; escaping happens when it is stored.
+struct Label {
+  std::string_view name;
+  std::string_view value;
+};
+
+/// A label set, stored once: the text between the braces, sorted by name and escaped (`cmd="get",db="0"`).
+/// Handed out by SnapshotBuilder::labels() and valid as long as its Snapshot.
+struct LabelSet {
+  std::string_view text;
+};
+
+/// @return the pairs of a label set, unescaped; for the readers that are not in a hurry (protobuf, status page).
+[[nodiscard]] std::vector<std::pair<std::string, std::string>> decode(LabelSet labels);
+
+/// Buckets of a native histogram, as Prometheus' protobuf has them (deltas between neighbouring buckets).
+struct NativeHistogram {
+  struct BucketSpan {
+    std::int32_t offset;
+    std::uint32_t length;
+  };
+  std::int32_t schema = 0;
+  double zero_threshold = 0;
+  std::uint64_t zero_count = 0;
+  std::span<const BucketSpan> positive_spans, negative_spans;
+  std::span<const std::int64_t> positive_deltas, negative_deltas;
+};
+
+/// The value of one histogram or summary sample.
+struct Distribution {
+  std::span<const double> bounds;             ///< Upper bounds, ascending, without +Inf; or the quantiles of a summary.
+  std::span<const std::uint64_t> cumulative;  ///< Histogram: observations ≤ each bound; same length as bounds.
+  std::span<const double> quantile_values;    ///< Summary: the value at each quantile; same length as bounds.
+  double sum = 0;
+  std::uint64_t count = 0;                    ///< All observations; the +Inf bucket.
+  const NativeHistogram* native = nullptr;    ///< Written in protobuf only.
+};
+
+/// An example observation of one sample, written by the formats that can (OpenMetrics, protobuf).
+struct Exemplar {
+  std::uint32_t sample = 0;      ///< Index of the sample in its family.
+  std::uint32_t bucket = 0;      ///< Histogram: index of the bucket; bounds.size() is +Inf. Counter: 0.
+  double value = 0;
+  double timestamp_seconds = 0;  ///< Unix time, 0 = none.
+  LabelSet labels;               ///< At most 128 characters (OpenMetrics 1.0, "Exemplars").
+};
+
+/// One family of a Snapshot: columns of equal length, in the order the samples were added.
+struct Family {
+  std::string_view name, unit, help;
+  MetricType type = MetricType::unknown;
+  std::span<const LabelSet> labels;
+  std::span<const double> values;               ///< Scalar types; empty for histogram and summary.
+  std::span<const Distribution> distributions;  ///< Histogram and summary; empty otherwise.
+  std::span<const double> created;              ///< Unix seconds, same length, or empty when unknown.
+  std::span<const Exemplar> exemplars;          ///< Sparse, by ascending sample.
+};
+
+/// What one Source delivered: immutable, one block of memory, cheap to share. 24 bytes a scalar sample plus label text.
+class Snapshot {
+ public:
+  [[nodiscard]] std::span<const Family> families() const noexcept { return families_; }
+  /// @return samples in all families; a histogram counts as one.
+  [[nodiscard]] std::size_t sample_count() const noexcept { return sample_count_; }
+  /// @return samples dropped while building because a sample with the same labels was there already.
+  [[nodiscard]] std::size_t duplicate_count() const noexcept { return duplicate_count_; }
+  [[nodiscard]] std::size_t size_bytes() const noexcept;
+  /// @return the family of that name or nullptr; linear, for tests and the status page.
+  [[nodiscard]] const Family* find(std::string_view name) const noexcept;
+
+ private:
+  friend class SnapshotBuilder;
+  Arena arena_;
+  std::vector<Family> families_;
+  std::size_t sample_count_ = 0;
+  std::size_t duplicate_count_ = 0;
+};
+
+class SnapshotBuilder;
+
+/// Collects the samples of one family. Obtained from SnapshotBuilder::family(); lives as long as its builder.
+class FamilyBuilder {
+ public:
+  /// Adds one scalar sample with the builder's constant labels only, or with `labels`.
+  void add(double value);
+  void add(LabelSet labels, double value);
+  /// Adds one histogram or summary sample; its arrays are copied.
+  void add(LabelSet labels, const Distribution& distribution);
+  /// Sets the creation time of the sample added last, in Unix seconds.
+  void set_created(double unix_seconds);
+  /// Attaches an exemplar to the sample added last; `bucket` as in Exemplar.
+  void add_exemplar(std::uint32_t bucket, double value, double timestamp_seconds, LabelSet labels);
+
+ private:
+  friend class SnapshotBuilder;
+  FamilyBuilder(SnapshotBuilder& builder, const MetricSpec& spec) : builder_(&builder), spec_(spec) {}
+
+  SnapshotBuilder* builder_;
+  MetricSpec spec_;  ///< Its text lives in the builder's arena.
+  std::vector<LabelSet> labels_;
+  std::vector<double> values_;
+  std::vector<Distribution> distributions_;
+  std::vector<double> created_;
+  std::vector<Exemplar> exemplars_;
+};
+
+/// Builds one Snapshot. Not thread-safe. Families keep the order in which they were first asked for.
+class SnapshotBuilder {
+ public:
+  /// @param constant  labels that every sample of this snapshot carries (a target name); copied.
+  explicit SnapshotBuilder(std::span<const Label> constant = {});
+  SnapshotBuilder(const SnapshotBuilder&) = delete;
+  SnapshotBuilder& operator=(const SnapshotBuilder&) = delete;
+
+  /// Stores a label set: constant labels added, sorted by name, values made valid UTF-8, names made valid
+  /// ([A-Za-z0-9_], others become '_'). A name given twice keeps the first value.
+  [[nodiscard]] LabelSet labels(std::span<const Label> labels);
+  [[nodiscard]] LabelSet labels(std::initializer_list<Label> labels) {
+    return this->labels(std::span<const Label>(labels.begin(), labels.size()));
+  }
+  /// @return a label set without the constant labels: what an exemplar carries.
+  [[nodiscard]] LabelSet exemplar_labels(std::span<const Label> labels);
+
+  /// @return the family of that name, made at the first call; later calls ignore type, unit and help.
+  /// The texts of `spec` are copied.
+  FamilyBuilder& family(const MetricSpec& spec);
+
+  /// Shorthands for families with one call site.
+  void add(const MetricSpec& spec, double value) { family(spec).add(value); }
+  void add(const MetricSpec& spec, std::initializer_list<Label> labels, double value) {
+    family(spec).add(this->labels(labels), value);
+  }
+
+  /// @return the finished Snapshot. Families without samples are left out; of samples with equal labels in one
+  /// family the first stays and the rest are counted. The builder must not be used afterwards.
+  [[nodiscard]] Snapshot freeze();
+
+ private:
+  friend class FamilyBuilder;
+  LabelSet store(std::vector<Label>& sorted);
+
+  Arena arena_;
+  std::vector<Label> constant_;
+  LabelSet constant_set_;
+  std::deque<FamilyBuilder> families_;
+  std::unordered_map<std::string_view, FamilyBuilder*> by_name_;
+  std::vector<Label> scratch_labels_;
+  std::string scratch_text_;
+};
+
+/// One family of the page: the parts that several Snapshots brought under one name.
+struct MergedFamily {
+  struct Part {
+    const Family* family;
+    std::vector<std::uint32_t> skipped;  ///< Ascending indexes of samples that an earlier part has already.
+  };
+  const Family* head = nullptr;          ///< Name, type, unit and help of the page: those of the first part.
+  /// Whether OpenMetrics may call this counter by its name without "_total" (false when another family has that name).
+  bool strips_total = false;
+  std::vector<Part> parts;
+};
+
+/// Everything one scrape answers with, families by name and contiguous. Keeps its Snapshots alive.
+struct Exposition {
+  std::vector<std::shared_ptr<const Snapshot>> snapshots;
+  std::vector<MergedFamily> families;
+  std::size_t sample_count = 0;
+  std::size_t duplicate_samples = 0;         ///< Dropped because an earlier snapshot has the same series.
+  std::vector<std::string> conflicting;      ///< Families dropped: same sample names as an earlier one, other type.
+};
+
+/// Merges snapshots by family name, first owner first. Collisions are resolved here and nowhere else.
+[[nodiscard]] Exposition merge(std::vector<std::shared_ptr<const Snapshot>> snapshots);
+
+}  // namespace midst::metrics

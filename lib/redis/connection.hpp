@@ -1,0 +1,68 @@
+// One kept connection to a Redis server. hiredis formats and parses, Asio transports.
+// Used by the agent's Redis source and by the API's cache; both only know pipeline().
+#pragma once
+
+#include "lib/base/deadline.hpp"
+#include "lib/base/error.hpp"
+#include "lib/redis/reply.hpp"
+#include "lib/redis/uri.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace midst::redis {
+
+/// A command with its arguments: {"CONFIG", "GET", "maxmemory"}. Binary-safe.
+using Command = std::vector<std::string>;
+
+/// Called at each (re)connect for the login to use, so that a rotated password file is picked up.
+struct Login {
+  std::string username, password;
+};
+using LoginProvider = std::function<Result<Login>()>;
+
+struct ConnectionOptions {
+  std::string client_name = "midst-agent";        ///< CLIENT SETNAME; empty: not sent.
+  std::size_t max_reply_bytes = 64 * 1024 * 1024; ///< One pipeline's replies together; more is Errc::limit.
+  std::chrono::milliseconds backoff_first{100};   ///< After the first failure; doubles, jittered, up to backoff_max.
+  std::chrono::milliseconds backoff_max{10'000};
+};
+
+/// Not thread-safe; one pipeline() at a time (callers queue outside; the Scraper guarantees it for sources).
+class Connection {
+ public:
+  Connection(asio::any_io_executor executor, Uri uri, ConnectionOptions options, LoginProvider login = {});
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  /// Sends all commands in one write and reads as many replies, connecting first when there is no connection (AUTH,
+  /// SELECT and CLIENT SETNAME then travel in the same write). A server error to one command is that command's Reply;
+  /// only transport, login and protocol failures fail the whole. After a failure, or when the deadline passes, the
+  /// connection is dropped, so replies never get out of step. A kept connection that the server closed while idle is
+  /// reopened once, transparently. While a back-off runs, an attempt fails at once with the error that began it.
+  /// @return one Reply per command, or Errc::{connect_refused, dns, tls, auth, timeout, closed, protocol, limit}.
+  [[nodiscard]] asio::awaitable<Result<std::vector<Reply>>> pipeline(std::vector<Command> commands, Deadline deadline);
+
+  /// Drops the connection; the next pipeline() opens a new one.
+  void close() noexcept;
+
+  [[nodiscard]] bool is_connected() const noexcept;
+  /// @return how often a connection was established so far; tells a caller that cached facts may be stale.
+  [[nodiscard]] std::uint64_t connect_count() const noexcept;
+  /// @return how long the last successful connect took (TCP or Unix connect plus TLS; the login is not in it).
+  [[nodiscard]] std::chrono::nanoseconds last_connect_duration() const noexcept;
+  [[nodiscard]] const Uri& uri() const noexcept;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace midst::redis
