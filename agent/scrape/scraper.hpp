@@ -22,13 +22,14 @@ struct Selection {
   std::vector<std::string> targets;  ///< … and whose target name is listed; an empty list lets all through.
 
   [[nodiscard]] bool includes(const SourceId& id) const noexcept;
+  /// @return whether the scraper's own families (midst_agent_target_up, …) are part of the page: they count as kind
+  /// "agent", so the drop-in views go without them.
+  [[nodiscard]] bool includes_own_families() const noexcept;
 };
 
 struct ScraperOptions {
   /// Attempts that began less than this ago are shared instead of repeated.
   std::chrono::milliseconds min_interval{1000};
-  /// Whether every page carries the scraper's own families (midst_agent_target_up, …). A drop-in view does not.
-  bool adds_own_families = true;
 };
 
 /// What is known of one source, for the status page and the control socket.
