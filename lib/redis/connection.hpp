@@ -62,7 +62,7 @@ class Connection {
 
  private:
   class Impl;
-  std::unique_ptr<Impl> impl_;
+  std::shared_ptr<Impl> impl_;  ///< Shared with a pipeline under way, which may outlive the Connection.
 };
 
 }  // namespace midst::redis

@@ -1,0 +1,240 @@
+#include "lib/redis/connection.hpp"
+
+#include "lib/redis/resp.hpp"
+#include "lib/redis/transport.hpp"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <random>
+
+namespace midst::redis {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// Keeps attempts apart after a failure: each wait is twice the last, and a random half of it is taken off so that
+/// many clients of one server do not come back in step.
+class Backoff {
+ public:
+  explicit Backoff(const ConnectionOptions& options) : first_(options.backoff_first), max_(options.backoff_max) {}
+
+  /// @return the failure that began the wait, or nothing when an attempt may be made.
+  [[nodiscard]] const Error* running(Clock::time_point now) const noexcept {
+    return first_error_ && now < until_ ? &*first_error_ : nullptr;
+  }
+
+  void begin(const Error& error, Clock::time_point now) {
+    wait_ = first_error_ ? std::min(wait_ * 2, max_) : std::min(first_, max_);
+    first_error_ = error;
+    std::uniform_real_distribution<double> half(0.5, 1.0);
+    until_ = now + std::chrono::duration_cast<Clock::duration>(wait_ * half(random_));
+  }
+
+  void reset() noexcept { first_error_.reset(); }
+
+ private:
+  std::chrono::milliseconds first_, max_, wait_{0};
+  std::optional<Error> first_error_;
+  Clock::time_point until_;
+  std::minstd_rand random_{std::random_device{}()};
+};
+
+/// Which replies in front of a fresh connection's answers belong to the login.
+struct LoginCommands {
+  std::vector<Command> commands;
+  std::optional<std::size_t> auth, select;
+};
+
+LoginCommands login_commands(const Uri& uri, const ConnectionOptions& options, const Login& login) {
+  LoginCommands result;
+  const auto add = [&result](Command command) {
+    result.commands.push_back(std::move(command));
+    return result.commands.size() - 1;
+  };
+  if (!login.password.empty()) {
+    Command auth{"AUTH"};
+    if (!login.username.empty()) auth.push_back(login.username);
+    auth.push_back(login.password);
+    result.auth = add(std::move(auth));
+  }
+  if (uri.database != 0) result.select = add({"SELECT", std::to_string(uri.database)});
+  if (!options.client_name.empty()) add({"CLIENT", "SETNAME", options.client_name});
+  return result;
+}
+
+/// @return why the login failed, from the replies in front; a refused CLIENT SETNAME is no failure.
+std::optional<Error> login_error(const LoginCommands& login, const std::vector<Reply>& replies) {
+  if (login.auth && replies[*login.auth].is_error()) {
+    auto error = replies[*login.auth].to_error();
+    if (error.code == Errc::loading) return error;
+    return Error{Errc::auth, "AUTH refused, check user name and password: " + error.message};
+  }
+  if (login.select && replies[*login.select].is_error())
+    return replies[*login.select].to_error().with_context("SELECT");
+  return std::nullopt;
+}
+
+/// @return whether a failure tells that the next attempt would fail too; our own limits do not.
+bool says_unreachable(Errc code) noexcept { return code != Errc::limit && code != Errc::internal; }
+
+/// What one pipeline has received so far.
+struct Exchange {
+  explicit Exchange(std::size_t max_bytes) : reader(max_bytes) {}
+  ReplyReader reader;
+  bool has_bytes = false;
+};
+
+}  // namespace
+
+class Connection::Impl {
+ public:
+  Impl(asio::any_io_executor executor, Uri target, ConnectionOptions options, LoginProvider login)
+      : uri(std::move(target)), options_(std::move(options)), login_(std::move(login)),
+        transport_(std::move(executor)), backoff_(options_) {}
+
+  /// `self` keeps the Impl alive until the coroutine has ended, also when the Connection goes first.
+  static asio::awaitable<Result<std::vector<Reply>>> run(std::shared_ptr<Impl> self, std::vector<Command> commands,
+                                                         Deadline deadline);
+
+  void close() noexcept { transport_.close(); }
+  [[nodiscard]] bool is_open() const noexcept { return transport_.is_open(); }
+
+  const Uri uri;
+  std::uint64_t connect_count = 0;
+  std::chrono::nanoseconds connect_duration{0};
+
+ private:
+  /// Closes the transport unless the pipeline ended well: an exception or a cancellation must not leave replies behind.
+  class CloseUnlessDone {
+   public:
+    explicit CloseUnlessDone(Transport& transport) : transport_(transport) {}
+    ~CloseUnlessDone() {
+      if (!is_done_) transport_.close();
+    }
+    CloseUnlessDone(const CloseUnlessDone&) = delete;
+    CloseUnlessDone& operator=(const CloseUnlessDone&) = delete;
+    void done() noexcept { is_done_ = true; }
+
+   private:
+    Transport& transport_;
+    bool is_done_ = false;
+  };
+
+  asio::awaitable<Result<std::vector<Reply>>> attempt(std::string wire, std::size_t count, Deadline deadline);
+  asio::awaitable<Result<std::vector<Reply>>> start_anew(std::string wire, std::size_t count, Deadline deadline);
+  asio::awaitable<Result<Done>> exchange(Exchange& state, std::string_view wire, std::size_t count);
+  [[nodiscard]] Result<Login> current_login() const;
+
+  const ConnectionOptions options_;
+  const LoginProvider login_;
+  Transport transport_;
+  Backoff backoff_;
+  std::array<char, 32 * 1024> buffer_;
+};
+
+asio::awaitable<Result<std::vector<Reply>>> Connection::Impl::run(std::shared_ptr<Impl> self,
+                                                                  std::vector<Command> commands, Deadline deadline) {
+  if (commands.empty()) co_return std::vector<Reply>{};
+  std::string wire;
+  if (auto formatted = append_commands(wire, commands); !formatted) co_return formatted.error();
+  const auto now = Clock::now();
+  if (const auto* error = self->backoff_.running(now)) co_return *error;
+  if (deadline <= now) co_return Error{Errc::timeout, "deadline passed"}.with_context(self->uri.redacted());
+  CloseUnlessDone guard(self->transport_);
+  auto work = self->attempt(std::move(wire), commands.size(), deadline);
+  auto replies = co_await with_deadline(std::move(work), deadline);
+  if (!replies) {
+    auto error = replies.error().with_context(self->uri.redacted());
+    if (says_unreachable(error.code)) self->backoff_.begin(error, Clock::now());
+    co_return error;
+  }
+  self->backoff_.reset();
+  guard.done();
+  co_return replies;
+}
+
+asio::awaitable<Result<std::vector<Reply>>> Connection::Impl::attempt(std::string wire, std::size_t count,
+                                                                      Deadline deadline) {
+  if (transport_.is_open() && !transport_.is_stale()) {
+    Exchange state(options_.max_reply_bytes);
+    auto exchanged = exchange(state, wire, count);
+    const auto done = co_await std::move(exchanged);
+    if (done) co_return state.reader.take();
+    // The server may have closed the kept connection after we looked: that is no failure of the server.
+    if (done.error().code != Errc::closed || state.has_bytes) co_return done.error();
+  }
+  auto anew = start_anew(std::move(wire), count, deadline);
+  co_return co_await std::move(anew);
+}
+
+asio::awaitable<Result<std::vector<Reply>>> Connection::Impl::start_anew(std::string wire, std::size_t count,
+                                                                         Deadline deadline) {
+  const auto current = current_login();
+  if (!current) co_return current.error();
+  const auto login = login_commands(uri, options_, *current);
+  std::string whole;
+  if (auto formatted = append_commands(whole, login.commands); !formatted) co_return formatted.error();
+  whole += wire;
+
+  const auto begin = Clock::now();
+  auto opening = transport_.open(uri, deadline);
+  const auto opened = co_await std::move(opening);
+  if (!opened) co_return opened.error();
+  connect_duration = Clock::now() - begin;
+  ++connect_count;
+
+  Exchange state(options_.max_reply_bytes);
+  const auto logins = login.commands.size();
+  auto exchanged = exchange(state, whole, logins + count);
+  const auto done = co_await std::move(exchanged);
+  const auto& replies = state.reader.replies();
+  // "max number of clients reached" and "protected mode" are said in one reply before the server hangs up.
+  if (!done && replies.size() == 1 && replies.front().is_error()) co_return replies.front().to_error();
+  if (!done) co_return done.error();
+  if (auto error = login_error(login, replies)) co_return *error;
+  if (replies[logins].is_error() && replies[logins].text.starts_with("NOAUTH"))
+    co_return Error{Errc::auth, "the server wants a login, set a password: " + replies[logins].to_error().message};
+  auto all = state.reader.take();
+  all.erase(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(logins));
+  co_return all;
+}
+
+asio::awaitable<Result<Done>> Connection::Impl::exchange(Exchange& state, std::string_view wire, std::size_t count) {
+  auto written = co_await transport_.write(wire);
+  // A server that refuses us says why and closes; its word may be there although our write failed.
+  if (!written && written.error().code != Errc::closed) co_return written;
+  while (state.reader.replies().size() < count) {
+    const auto received = co_await transport_.read_some(buffer_);
+    if (!received) co_return received.error();
+    state.has_bytes = true;
+    const auto fed = state.reader.feed(std::string_view(buffer_.data(), *received), count);
+    if (!fed) co_return fed;
+  }
+  if (state.reader.has_rest()) co_return Error{Errc::protocol, "more replies than commands"};
+  co_return Done{};
+}
+
+Result<Login> Connection::Impl::current_login() const {
+  if (login_) return login_();
+  return Login{uri.username, uri.password};
+}
+
+Connection::Connection(asio::any_io_executor executor, Uri uri, ConnectionOptions options, LoginProvider login)
+    : impl_(std::make_shared<Impl>(std::move(executor), std::move(uri), std::move(options), std::move(login))) {}
+
+Connection::~Connection() {
+  if (impl_) impl_->close();
+}
+
+asio::awaitable<Result<std::vector<Reply>>> Connection::pipeline(std::vector<Command> commands, Deadline deadline) {
+  return Impl::run(impl_, std::move(commands), deadline);
+}
+
+void Connection::close() noexcept { impl_->close(); }
+bool Connection::is_connected() const noexcept { return impl_->is_open(); }
+std::uint64_t Connection::connect_count() const noexcept { return impl_->connect_count; }
+std::chrono::nanoseconds Connection::last_connect_duration() const noexcept { return impl_->connect_duration; }
+const Uri& Connection::uri() const noexcept { return impl_->uri; }
+
+}  // namespace midst::redis
