@@ -30,6 +30,22 @@ void append_escaped(std::string& out, std::string_view value) {
   }
 }
 
+/// The text of a label set. Of equal names the first stays, so constant labels stand behind the sample's own.
+void append_label_text(std::string& out, std::vector<Label>& labels) {
+  std::stable_sort(labels.begin(), labels.end(), [](const Label& a, const Label& b) { return a.name < b.name; });
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    if (i > 0 && labels[i].name == labels[i - 1].name) continue;
+    if (!out.empty()) out += ',';
+    append_name(out, labels[i].name);
+    out += "=\"";
+    if (text::is_utf8(labels[i].value))
+      append_escaped(out, labels[i].value);
+    else
+      append_escaped(out, text::to_utf8(labels[i].value));
+    out += '"';
+  }
+}
+
 /// Indexes of the samples to keep: of equal label sets, the first.
 std::vector<std::uint32_t> distinct(const std::vector<LabelSet>& labels) {
   std::vector<std::uint32_t> kept(labels.size());
@@ -66,6 +82,13 @@ std::span<const T> stored(Arena& arena, const std::vector<T>& column) {
 }
 
 }  // namespace
+
+std::string label_text(std::span<const Label> labels) {
+  std::vector<Label> sorted(labels.begin(), labels.end());
+  std::string out;
+  append_label_text(out, sorted);
+  return out;
+}
 
 std::vector<std::pair<std::string, std::string>> decode(LabelSet labels) {
   std::vector<std::pair<std::string, std::string>> pairs;
@@ -150,19 +173,8 @@ LabelSet SnapshotBuilder::exemplar_labels(std::span<const Label> labels) {
 }
 
 LabelSet SnapshotBuilder::store(std::vector<Label>& sorted) {
-  std::stable_sort(sorted.begin(), sorted.end(), [](const Label& a, const Label& b) { return a.name < b.name; });
   scratch_text_.clear();
-  for (std::size_t i = 0; i < sorted.size(); ++i) {
-    if (i > 0 && sorted[i].name == sorted[i - 1].name) continue;
-    if (!scratch_text_.empty()) scratch_text_ += ',';
-    append_name(scratch_text_, sorted[i].name);
-    scratch_text_ += "=\"";
-    if (text::is_utf8(sorted[i].value))
-      append_escaped(scratch_text_, sorted[i].value);
-    else
-      append_escaped(scratch_text_, text::to_utf8(sorted[i].value));
-    scratch_text_ += '"';
-  }
+  append_label_text(scratch_text_, sorted);
   return LabelSet{arena_.copy(scratch_text_)};
 }
 
@@ -180,7 +192,7 @@ Snapshot SnapshotBuilder::freeze() {
   for (auto& from : families_) {
     if (from.labels_.empty()) continue;
     if (!from.created_.empty()) from.created_.resize(from.labels_.size(), 0);
-    if (from.labels_.size() > 1) {
+    if (from.labels_.size() > 1 && !from.is_distinct_) {
       const auto kept = distinct(from.labels_);
       if (kept.size() < from.labels_.size()) {
         snapshot.duplicate_count_ += from.labels_.size() - kept.size();

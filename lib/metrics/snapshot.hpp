@@ -30,6 +30,8 @@ struct LabelSet {
   std::string_view text;
 };
 
+/// @return the text of the LabelSet of these pairs, to be kept between snapshots; see SnapshotBuilder::prepared().
+[[nodiscard]] std::string label_text(std::span<const Label> labels);
 /// @return the pairs of a label set, unescaped; for the readers that are not in a hurry (protobuf, status page).
 [[nodiscard]] std::vector<std::pair<std::string, std::string>> decode(LabelSet labels);
 
@@ -92,8 +94,7 @@ class Snapshot {
   friend class SnapshotBuilder;
   Arena arena_;
   std::vector<Family> families_;
-  std::size_t sample_count_ = 0;
-  std::size_t duplicate_count_ = 0;
+  std::size_t sample_count_ = 0, duplicate_count_ = 0;
 };
 
 class SnapshotBuilder;
@@ -108,6 +109,8 @@ class FamilyBuilder {
   void add(LabelSet labels, const Distribution& distribution);
   /// Sets the creation time of the sample added last, in Unix seconds.
   void set_created(double unix_seconds);
+  /// Promises that no two samples have equal labels; freeze() then does not look for them (half the cost of a sample).
+  void promise_distinct() noexcept { is_distinct_ = true; }
   /// Attaches an exemplar to the sample added last; `bucket` as in Exemplar.
   void add_exemplar(std::uint32_t bucket, double value, double timestamp_seconds, LabelSet labels);
 
@@ -117,10 +120,10 @@ class FamilyBuilder {
 
   SnapshotBuilder* builder_;
   MetricSpec spec_;  ///< Its text lives in the builder's arena.
+  bool is_distinct_ = false;
   std::vector<LabelSet> labels_;
-  std::vector<double> values_;
+  std::vector<double> values_, created_;
   std::vector<Distribution> distributions_;
-  std::vector<double> created_;
   std::vector<Exemplar> exemplars_;
 };
 
@@ -138,6 +141,8 @@ class SnapshotBuilder {
   [[nodiscard]] LabelSet labels(std::initializer_list<Label> labels) {
     return this->labels(std::span<const Label>(labels.begin(), labels.size()));
   }
+  /// @return a label set of a text that label_text() made, copied as it is; for builders without constant labels.
+  [[nodiscard]] LabelSet prepared(std::string_view text) { return LabelSet{arena_.copy(text)}; }
   /// @return a label set without the constant labels: what an exemplar carries.
   [[nodiscard]] LabelSet exemplar_labels(std::span<const Label> labels);
 
