@@ -53,7 +53,4 @@ asio::awaitable<Result<T>> with_deadline(asio::awaitable<Result<T>> work, Deadli
   co_return Error{Errc::timeout, "deadline passed"};
 }
 
-/// What a coroutine that has nothing to return yields: Result<Done>.
-struct Done {};
-
 }  // namespace midst

@@ -53,4 +53,7 @@ struct Error {
 template <class T>
 using Result = boost::system::result<T, Error>;
 
+/// What a function that has nothing to return but success yields: Result<Done>.
+struct Done {};
+
 }  // namespace midst
