@@ -1,5 +1,6 @@
 # midst_embed(target NAMESPACE ns FILES …): each file becomes a constexpr std::string_view in
-# <build>/embedded/<target>.hpp, named after the file with every other character turned into '_'.
+# <build>/embedded/<target>.hpp, named after the file with every other character turned into '_'
+# (and one put before a leading digit).
 function(midst_embed target)
   cmake_parse_arguments(arg "" "NAMESPACE" "FILES" ${ARGN})
   set(header ${PROJECT_BINARY_DIR}/embedded/${target}.hpp)
