@@ -46,7 +46,7 @@ asio::awaitable<Result<T>> no_throw(asio::awaitable<Result<T>> work) {
 /// `work` must honour cancellation within one I/O step: the call returns only when it has ended.
 template <class T>
 asio::awaitable<Result<T>> with_deadline(asio::awaitable<Result<T>> work, Deadline deadline) {
-  using namespace asio::experimental::awaitable_operators;
+  using asio::experimental::awaitable_operators::operator||;
   asio::steady_timer timer(co_await asio::this_coro::executor, deadline);
   auto first = co_await (no_throw(std::move(work)) || timer.async_wait(as_result));
   if (auto* done = std::get_if<0>(&first)) co_return std::move(*done);
