@@ -29,18 +29,16 @@ class Merger {
       return;
     }
     by_name_.emplace(family.name, page_.families.size());
-    page_.families.push_back({&family, false, {}});
+    page_.families.push_back({&family, false, false, {}});
     page_.families.back().parts.push_back({&family, {}});
     page_.sample_count += family.labels.size();
   }
 
   Exposition finish() {
     for (auto& family : page_.families) {
-      constexpr std::string_view total = "_total";
-      const auto name = family.head->name;
-      family.strips_total = family.head->type == MetricType::counter && name.ends_with(total) &&
-                            name.size() > total.size() &&
-                            !sample_names_.contains(std::string(name.substr(0, name.size() - total.size())));
+      const auto type = family.head->type;
+      if (type == MetricType::counter) family.strips_total = claim_stripped(family.head->name, "_total");
+      if (type == MetricType::info) family.strips_info = claim_stripped(family.head->name, "_info");
     }
     return std::move(page_);
   }
@@ -52,6 +50,15 @@ class Merger {
     for (const auto suffix : sample_suffixes(family.type))
       sample_names_.insert(std::string(family.name).append(suffix));
     return true;
+  }
+
+  /// Takes the name without its suffix for one family, unless it is a name on the page already. "_created" belongs to
+  /// an OpenMetrics counter even when it is not written.
+  bool claim_stripped(std::string_view name, std::string_view suffix) {
+    if (!name.ends_with(suffix) || name.size() == suffix.size()) return false;
+    const std::string stripped(name.substr(0, name.size() - suffix.size()));
+    if (sample_names_.contains(stripped + "_created")) return false;
+    return sample_names_.insert(stripped).second;
   }
 
   void append_part(MergedFamily& merged, const Family& family) {

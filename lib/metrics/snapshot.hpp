@@ -182,6 +182,7 @@ struct MergedFamily {
   const Family* head = nullptr;          ///< Name, type, unit and help of the page: those of the first part.
   /// Whether OpenMetrics may call this counter by its name without "_total" (false when another family has that name).
   bool strips_total = false;
+  bool strips_info = false;              ///< The same for an info family and "_info".
   std::vector<Part> parts;
 };
 
