@@ -3,6 +3,7 @@
 
 #include "lib/base/error.hpp"
 
+#include <chrono>
 #include <cstddef>
 #include <memory>
 #include <optional>
@@ -35,6 +36,8 @@ class Rows {
   [[nodiscard]] const std::optional<Error>& error() const noexcept { return error_; }
   /// @return the five characters of SQLSTATE; empty when there was no error.
   [[nodiscard]] const std::string& sqlstate() const noexcept { return sqlstate_; }
+  /// @return when the answer was complete on our side: in a pipeline, the gap to the one before is its share of time.
+  [[nodiscard]] std::chrono::steady_clock::time_point received() const noexcept { return received_; }
 
  private:
   struct Clear {
@@ -43,6 +46,7 @@ class Rows {
   std::unique_ptr<pg_result, Clear> result_;
   std::optional<Error> error_;
   std::string sqlstate_;
+  std::chrono::steady_clock::time_point received_ = std::chrono::steady_clock::now();
 };
 
 /// @return the Errc of an SQLSTATE: 28xxx → auth, 42501 → noperm, 42P01/42883/42703/0A000/55000 → unsupported,
