@@ -3,11 +3,15 @@
 // without an agent it keeps counting and reconnects for ever; nothing counted is lost by that.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
+#include <limits>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -25,7 +29,9 @@ struct ClientOptions {
   std::string resource;                            ///< Free text for the agent's status page ("midst-api 0.1.0").
 };
 
-/// What the client has done; also sent to the agent.
+/// What the client has done; most of it is also sent to the agent.
+/// skipped_flushes: due, but the agent was away or had not taken the last one; nothing is lost, the next one has it all.
+/// overflowed_series: calls of with() beyond max_series, answered with the family's overflow series.
 struct ClientStats {
   std::uint64_t flushes = 0, skipped_flushes = 0, reconnects = 0, send_errors = 0, bytes_sent = 0;
   std::uint64_t rejected_series = 0, overflowed_series = 0;
@@ -33,9 +39,36 @@ struct ClientStats {
 };
 
 class Client;
+
+/// What the three series types touch at every call; not for use by others.
 namespace detail {
-struct Cell;
-struct HistogramCells;
+class Parts;
+using Cell = std::atomic<double>;
+inline constexpr std::uint32_t chunk_cells = 1024;
+
+/// The cells of the calling thread in the client it used last. Each cell has one writer, its thread; the flush thread
+/// reads. Trivial on purpose: it can be read at any time of a thread's life.
+struct ThreadCells {
+  std::uint32_t client = std::numeric_limits<std::uint32_t>::max();
+  const std::atomic<Cell*>* chunks = nullptr;
+};
+extern constinit thread_local ThreadCells this_thread;
+
+/// The way when `this_thread` is of another client or has no such chunk yet. @return the first of the cells, or nullptr
+/// when the client is gone or the thread is ending.
+Cell* touch(std::uint32_t client, std::uint32_t cell) noexcept;
+/// Adds under a lock, for threads in which touch() finds nothing.
+void add_locked(std::uint32_t client, std::uint32_t cell, double amount) noexcept;
+
+inline Cell* find(std::uint32_t client, std::uint32_t cell) noexcept {
+  if (this_thread.client == client) [[likely]]
+    if (auto* chunk = this_thread.chunks[cell / chunk_cells].load(std::memory_order_relaxed)) [[likely]]
+      return chunk + cell % chunk_cells;
+  return touch(client, cell);
+}
+inline void add(Cell& cell, double amount) noexcept {
+  cell.store(cell.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
+}
 }  // namespace detail
 
 /// A counter series. Cheap to copy; valid as long as its Client. add() is one relaxed load and store in memory of the
@@ -44,12 +77,15 @@ class Counter {
  public:
   Counter() = default;
   /// @param amount  not negative and finite; anything else is ignored.
-  void add(double amount = 1) const noexcept;
+  void add(double amount = 1) const noexcept {
+    if (!(amount >= 0 && amount <= std::numeric_limits<double>::max())) return;
+    if (auto* cell = detail::find(client_, cell_)) return detail::add(*cell, amount);
+    detail::add_locked(client_, cell_, amount);
+  }
 
  private:
   friend class Client;
-  Client* client_ = nullptr;
-  std::uint32_t slot_ = 0;
+  std::uint32_t client_ = 0, cell_ = 0;
 };
 
 /// A gauge series; set() replaces, add() changes. Shared between threads by one atomic.
@@ -72,8 +108,7 @@ class Histogram {
 
  private:
   friend class Client;
-  Client* client_ = nullptr;
-  std::uint32_t slot_ = 0;
+  std::uint32_t client_ = 0, cell_ = 0;  ///< First of bounds + 2 cells: the buckets, then the sum.
   std::span<const double> bounds_;
 };
 
@@ -96,7 +131,7 @@ class Client {
  public:
   /// Starts the flush thread. Does not need an agent.
   explicit Client(ClientOptions options);
-  /// Sends a last snapshot and BYE, within 50 ms, and ends the thread.
+  /// Sends a last snapshot and BYE, within 50 ms, and ends the thread. No other thread may use a handle any more.
   ~Client();
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
@@ -122,12 +157,14 @@ class Client {
   [[nodiscard]] ClientStats stats() const;
 
  private:
-  friend class Counter;
-  friend class Histogram;
   template <class Series>
   friend class Family;
-  class Impl;
-  std::unique_ptr<Impl> impl_;
+  template <class Series>
+  Family<Series> family(const std::optional<std::uint32_t>& id);
+  Counter series(const Counter*, std::uint32_t family, std::span<const std::string_view> label_values);
+  Gauge series(const Gauge*, std::uint32_t family, std::span<const std::string_view> label_values);
+  Histogram series(const Histogram*, std::uint32_t family, std::span<const std::string_view> label_values);
+  std::unique_ptr<detail::Parts> parts_;
 };
 
 }  // namespace midst::push

@@ -1,0 +1,282 @@
+#include "lib/push/registry.hpp"
+
+#include "lib/base/log.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <utility>
+
+namespace midst::push::detail {
+namespace {
+
+constexpr std::uint64_t unset_bits = 0x7ff8'6d69'6473'7400;
+
+bool is_name(std::string_view name, bool has_colons) noexcept {
+  if (name.empty() || (name.front() >= '0' && name.front() <= '9')) return false;
+  return std::all_of(name.begin(), name.end(), [&](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           (has_colons && c == ':');
+  });
+}
+
+bool is_valid(const wire::FamilyDefinition& family) {
+  if (!is_name(family.name, true) || family.name.size() > wire::max_name_bytes) return false;
+  if (family.help.size() > wire::max_help_bytes || family.label_names.size() > wire::max_labels) return false;
+  if (family.bounds.size() > wire::max_bounds) return false;
+  for (std::size_t i = 0; i < family.bounds.size(); ++i)
+    if (!std::isfinite(family.bounds[i]) || (i > 0 && family.bounds[i] <= family.bounds[i - 1])) return false;
+  for (const auto& label : family.label_names)
+    if (!is_name(label, false) || label.size() > wire::max_label_name_bytes || label == "le" ||
+        std::count(family.label_names.begin(), family.label_names.end(), label) > 1)
+      return false;
+  return true;
+}
+
+bool is_same(const wire::FamilyDefinition& a, const wire::FamilyDefinition& b) {
+  return a.kind == b.kind && a.merge == b.merge && a.label_names == b.label_names && a.bounds == b.bounds;
+}
+
+/// OpenMetrics' UNIT, where the name says it.
+std::string_view unit_of(std::string_view name) {
+  if (name.ends_with("_total")) name.remove_suffix(6);
+  for (const std::string_view unit : {"seconds", "bytes", "ratio"})
+    if (name.ends_with(unit) && name.size() > unit.size() && name[name.size() - unit.size() - 1] == '_') return unit;
+  return {};
+}
+
+void append_key(std::string& key, std::span<const std::string_view> values) {
+  key.clear();
+  for (const auto value : values) {
+    key.append(value.substr(0, wire::max_label_value_bytes));
+    key += '\xff';  // in no UTF-8 text
+  }
+}
+
+}  // namespace
+
+double unset_gauge() noexcept { return std::bit_cast<double>(unset_bits); }
+
+bool is_unset(double gauge) noexcept { return std::bit_cast<std::uint64_t>(gauge) == unset_bits; }
+
+Registry::Registry(std::shared_ptr<Shards> shards, std::size_t max_series)
+    : shards_(std::move(shards)), own_max_series_(max_series), max_series_(max_series) {}
+
+std::optional<std::uint32_t> Registry::declare(wire::FamilyDefinition definition) {
+  const std::lock_guard lock(mutex_);
+  const auto found = by_name_.find(definition.name);
+  if (found != by_name_.end() && is_same(families_[found->second].definition, definition)) return found->second;
+  if (found != by_name_.end() || !is_valid(definition)) {
+    ++counts_.rejected;
+    if (is_reported_.size() < 100 && std::exchange(is_reported_[definition.name], true) == false)
+      log::warn(found != by_name_.end() ? "push: a family is declared twice and differently; the second counts nowhere"
+                                        : "push: a family has an invalid declaration; it counts nowhere",
+                {{"family", definition.name}});
+    return std::nullopt;
+  }
+  definition.id = static_cast<std::uint32_t>(families_.size());
+  definition.unit = unit_of(definition.name);
+  by_name_.emplace(definition.name, definition.id);
+  families_.emplace_back().definition = std::move(definition);
+  return static_cast<std::uint32_t>(families_.size() - 1);
+}
+
+Registry::Place Registry::find(std::uint32_t family_id, std::span<const std::string_view> label_values) {
+  const std::lock_guard lock(mutex_);
+  auto& family = families_[family_id];
+  const auto id = find_or_make(family, label_values);
+  Place place;
+  if (!id) {
+    ++counts_.rejected;
+    return place;
+  }
+  auto& series = series_[*id];
+  if (family.definition.kind == wire::MetricKind::gauge)
+    place.gauge = &series.gauge;
+  else
+    place.cell = series.cell;
+  place.bounds = family.definition.bounds;
+  return place;
+}
+
+std::optional<std::uint32_t> Registry::find_or_make(Family& family, std::span<const std::string_view> values) {
+  if (values.size() != family.definition.label_names.size()) return std::nullopt;
+  append_key(key_, values);
+  if (const auto found = family.series.find(key_); found != family.series.end()) return found->second;
+  if (series_.size() < max_series_) {
+    const auto id = make(family, values);
+    if (id) family.series.emplace(key_, *id);
+    return id;
+  }
+  ++counts_.overflowed;
+  if (!family.overflow) {
+    const std::vector<std::string_view> overflow(values.size(), overflow_value);
+    family.overflow = make(family, overflow);
+  }
+  return family.overflow;
+}
+
+std::optional<std::uint32_t> Registry::make(Family& family, std::span<const std::string_view> values) {
+  std::uint32_t cell = 0;
+  if (family.definition.kind != wire::MetricKind::gauge) {
+    const bool is_histogram = family.definition.kind == wire::MetricKind::histogram;
+    const auto count = is_histogram ? static_cast<std::uint32_t>(family.definition.bounds.size()) + 2 : 1;
+    const auto first = shards_->allocate(count);
+    if (!first) return std::nullopt;
+    cell = *first;
+  }
+  auto& series = series_.emplace_back();
+  series.family = family.definition.id;
+  series.cell = cell;
+  series.gauge.store(unset_gauge(), std::memory_order_relaxed);
+  for (const auto value : values) series.label_values.emplace_back(value.substr(0, wire::max_label_value_bytes));
+  return static_cast<std::uint32_t>(series_.size() - 1);
+}
+
+void Registry::welcome(const wire::Welcome& welcome) {
+  const std::lock_guard lock(mutex_);
+  const auto known = welcome.wants_full ? 0 : welcome.last_seq;
+  if (welcome.max_series > 0) max_series_ = std::min<std::size_t>(own_max_series_, welcome.max_series);
+  for (auto& family : families_) {
+    if (family.definition_seq <= known) continue;
+    family.definition_seq = 0;
+    family.is_refused = false;
+  }
+  for (auto& series : series_) {
+    if (series.sent.definition_seq > known) {
+      series.sent.definition_seq = 0;
+      series.is_refused = false;
+    }
+    if (series.sent.value_seq > known) series.sent.value_seq = 0;
+  }
+}
+
+void Registry::refuse_family(std::uint32_t family) {
+  const std::lock_guard lock(mutex_);
+  if (family >= families_.size() || std::exchange(families_[family].is_refused, true)) return;
+  ++counts_.rejected;
+}
+
+void Registry::refuse_series(std::uint32_t series) {
+  const std::lock_guard lock(mutex_);
+  if (series >= series_.size() || std::exchange(series_[series].is_refused, true)) return;
+  ++counts_.rejected;
+}
+
+void Registry::begin(wire::Snap head) {
+  const std::lock_guard lock(mutex_);
+  head_ = std::move(head);
+  family_end_ = families_.size();
+  series_end_ = series_.size();
+  next_family_ = next_definition_ = next_value_ = 0;
+  has_news_ = false;
+}
+
+Registry::Progress Registry::next(std::string& out, std::size_t max_frame, bool is_forced,
+                                  const wire::ClientReport& report) {
+  const std::lock_guard lock(mutex_);
+  const auto size_before = out.size();
+  define(out, out.size() + max_frame);
+  if (out.size() > size_before) has_news_ = true;
+  if (next_family_ < family_end_ || next_definition_ < series_end_) return Progress::more;
+  append_values(max_frame - 1024);
+  head_.is_last = next_value_ == series_end_;
+  if (head_.is_last && !has_news_ && !is_forced) return Progress::nothing;
+  head_.report = head_.is_last ? report : wire::ClientReport{};
+  encoder_.finish(out, head_);
+  return head_.is_last ? Progress::done : Progress::more;
+}
+
+void Registry::define(std::string& out, std::size_t limit) {
+  for (; next_family_ < family_end_ && out.size() < limit; ++next_family_) {
+    auto& family = families_[next_family_];
+    if (family.definition_seq != 0) continue;
+    wire::encode(out, family.definition);
+    family.definition_seq = head_.seq;
+  }
+  if (next_family_ < family_end_) return;
+  wire::SeriesDefinition definition;
+  for (; next_definition_ < series_end_ && out.size() < limit; ++next_definition_) {
+    auto& series = series_[next_definition_];
+    if (series.sent.definition_seq != 0 || families_[series.family].is_refused) continue;
+    definition.id = static_cast<std::uint32_t>(next_definition_);
+    definition.family = series.family;
+    definition.label_values = series.label_values;
+    wire::encode(out, definition);
+    series.sent.definition_seq = head_.seq;
+  }
+}
+
+void Registry::append_values(std::size_t limit) {
+  const Shards::Reader cells(*shards_);
+  for (; next_value_ < series_end_ && encoder_.size_bytes() < limit; ++next_value_) {
+    auto& series = series_[next_value_];
+    const auto& family = families_[series.family];
+    if (series.is_refused || family.is_refused || series.sent.definition_seq == 0) continue;
+    const auto id = static_cast<std::uint32_t>(next_value_);
+    if (family.definition.kind == wire::MetricKind::histogram)
+      append_histogram(cells, id, series, family.definition.bounds.size());
+    else
+      append_value(cells, id, series);
+  }
+}
+
+void Registry::append_value(const Shards::Reader& cells, std::uint32_t id, Series& series) {
+  const auto& definition = families_[series.family].definition;
+  double value = 0;
+  if (definition.kind == wire::MetricKind::counter) {
+    // Adding the shards up in another order, after a thread has ended, may be one rounding lower.
+    value = std::max(cells.sum(series.cell), series.sent.value);
+  } else {
+    value = series.gauge.load(std::memory_order_relaxed);
+    if (is_unset(value)) {
+      if (definition.merge != static_cast<std::uint8_t>(GaugeMerge::sum)) return;
+      value = 0;
+    }
+  }
+  const bool is_same = std::bit_cast<std::uint64_t>(value) == std::bit_cast<std::uint64_t>(series.sent.value);
+  if (series.sent.value_seq != 0 && is_same) return;
+  encoder_.add(id, value);
+  series.sent.value = value;
+  series.sent.value_seq = head_.seq;
+  has_news_ = true;
+}
+
+void Registry::append_histogram(const Shards::Reader& cells, std::uint32_t id, Series& series, std::size_t bounds) {
+  buckets_.resize(bounds + 1);
+  double count = 0;
+  for (std::uint32_t i = 0; i <= bounds; ++i) {
+    const auto bucket = cells.sum(series.cell + i);
+    buckets_[i] = static_cast<std::uint64_t>(bucket);
+    count += bucket;
+  }
+  // The sum is compared too: it may have been caught one observation behind its bucket last time.
+  const auto sum = cells.sum(series.cell + static_cast<std::uint32_t>(bounds) + 1);
+  if (series.sent.value_seq != 0 && count == series.sent.value && sum == series.sent.sum) return;
+  encoder_.add(id, buckets_, sum);
+  series.sent.value = count;
+  series.sent.sum = sum;
+  series.sent.value_seq = head_.seq;
+  has_news_ = true;
+}
+
+Registry::Counts Registry::counts() {
+  const std::lock_guard lock(mutex_);
+  return counts_;
+}
+
+void Registry::start_over() noexcept {
+  counts_ = {};
+  max_series_ = own_max_series_;
+  for (auto& family : families_) {
+    family.definition_seq = 0;
+    family.is_refused = false;
+  }
+  for (auto& series : series_) {
+    series.sent = {};
+    series.is_refused = false;
+    series.gauge.store(unset_gauge(), std::memory_order_relaxed);
+  }
+}
+
+}  // namespace midst::push::detail

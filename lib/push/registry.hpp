@@ -1,0 +1,113 @@
+// What a client has declared, what of it the agent knows, and the frames that tell it the rest. Definitions come from
+// any thread, frames are asked for by the flush thread; one mutex, held for at most one frame's worth of work.
+#pragma once
+
+#include "lib/push/shards.hpp"
+#include "lib/push/wire.hpp"
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace midst::push::detail {
+
+/// The label value of the series that takes what has no series of its own any more.
+inline constexpr std::string_view overflow_value = "__overflow__";
+
+class Registry {
+ public:
+  Registry(std::shared_ptr<Shards> shards, std::size_t max_series);
+
+  /// @return the id of the family, the earlier one when it is the same; nothing when it contradicts the earlier one or
+  /// is no valid declaration, which is logged once per name.
+  [[nodiscard]] std::optional<std::uint32_t> declare(wire::FamilyDefinition definition);
+
+  /// Where a series counts. Both unset: nowhere.
+  struct Place {
+    std::optional<std::uint32_t> cell;    ///< Counter and histogram.
+    Cell* gauge = nullptr;
+    std::span<const double> bounds;
+  };
+  /// @return the place of that series, made at first use; of the overflow series beyond max_series.
+  [[nodiscard]] Place find(std::uint32_t family, std::span<const std::string_view> label_values);
+
+  /// A connection stands: forgets what the agent does not know.
+  void welcome(const wire::Welcome& welcome);
+  void refuse_family(std::uint32_t family);
+  void refuse_series(std::uint32_t series);
+
+  /// Starts the frames of one snapshot; what was declared before now is in it.
+  void begin(wire::Snap head);
+  enum class Progress { more, done, nothing };
+  /// Appends at least one frame, and at most about `max_frame` bytes, of the snapshot begun.
+  /// @return done after its last frame; nothing, with no frame written, when there is no news and none is `is_forced`.
+  Progress next(std::string& out, std::size_t max_frame, bool is_forced, const wire::ClientReport& report);
+
+  struct Counts {
+    std::uint64_t overflowed = 0, rejected = 0;
+  };
+  [[nodiscard]] Counts counts();
+
+  /// Held from before a fork until after it, in both processes.
+  [[nodiscard]] std::mutex& mutex() noexcept { return mutex_; }
+  /// In the child, mutex held: the agent knows nothing of this instance and all gauges are unset.
+  void start_over() noexcept;
+
+ private:
+  struct Sent {
+    std::uint64_t definition_seq = 0, value_seq = 0;  ///< SNAP that came after or with it; 0: the agent has it not.
+    double value = 0, sum = 0;                        ///< Histogram: the number of observations and their sum.
+  };
+  struct Family {
+    wire::FamilyDefinition definition;
+    std::unordered_map<std::string, std::uint32_t> series;  ///< By label values, each followed by 0xff.
+    std::optional<std::uint32_t> overflow;
+    std::uint64_t definition_seq = 0;
+    bool is_refused = false;
+  };
+  struct Series {
+    std::uint32_t family = 0, cell = 0;
+    Cell gauge{0};
+    bool is_refused = false;
+    Sent sent;
+    std::vector<std::string> label_values;
+  };
+
+  [[nodiscard]] std::optional<std::uint32_t> find_or_make(Family& family, std::span<const std::string_view> values);
+  [[nodiscard]] std::optional<std::uint32_t> make(Family& family, std::span<const std::string_view> values);
+  void define(std::string& out, std::size_t limit);
+  void append_values(std::size_t limit);
+  void append_value(const Shards::Reader& cells, std::uint32_t id, Series& series);
+  void append_histogram(const Shards::Reader& cells, std::uint32_t id, Series& series, std::size_t bounds);
+
+  std::mutex mutex_;
+  std::shared_ptr<Shards> shards_;
+  const std::size_t own_max_series_;
+  std::size_t max_series_;
+  std::deque<Family> families_;
+  std::deque<Series> series_;
+  std::unordered_map<std::string, std::uint32_t> by_name_;
+  std::unordered_map<std::string, bool> is_reported_;
+  Counts counts_;
+
+  // The snapshot under way.
+  wire::Snap head_;
+  wire::SnapEncoder encoder_;
+  std::size_t family_end_ = 0, series_end_ = 0, next_family_ = 0, next_definition_ = 0, next_value_ = 0;
+  bool has_news_ = false;
+  std::vector<std::uint64_t> buckets_;
+  std::string key_;
+};
+
+/// A gauge that nobody has set yet; a NaN that no computation yields.
+[[nodiscard]] double unset_gauge() noexcept;
+[[nodiscard]] bool is_unset(double gauge) noexcept;
+
+}  // namespace midst::push::detail
