@@ -76,9 +76,9 @@ std::vector<std::string> Request::parameters(std::string_view name) const {
   return values;
 }
 
-RequestReader::RequestReader(std::size_t header_bytes, std::size_t body_bytes) : parser_(std::make_unique<Parser>()) {
-  constexpr std::size_t largest = std::numeric_limits<std::uint32_t>::max();
-  parser_->header_limit(static_cast<std::uint32_t>(std::min(header_bytes, largest)));
+RequestReader::RequestReader(std::size_t header_bytes, std::size_t body_bytes)
+    : parser_(std::make_unique<Parser>()), header_bytes_(header_bytes) {
+  parser_->header_limit(std::numeric_limits<std::uint32_t>::max());  // see has_whole_header()
   parser_->body_limit(body_bytes);
   parser_->eager(true);
 }
@@ -91,12 +91,11 @@ std::size_t RequestReader::feed(std::string_view bytes) {
   while (!has_begun_ && bytes.substr(taken).starts_with("\r\n")) taken += 2;
   if (taken == bytes.size() || (!has_begun_ && bytes.substr(taken) == "\r")) return taken;
   has_begun_ = true;
+  if (!is_header_done_ && !has_whole_header(bytes.substr(taken))) return taken;
   boost::system::error_code ec;
   taken += parser_->put(boost::asio::buffer(bytes.data() + taken, bytes.size() - taken), ec);
   if (ec == http::error::need_more) ec = {};
-  if (ec == http::error::header_limit) {
-    refuse(431, "the request line and headers are too long");
-  } else if (ec == http::error::body_limit) {
+  if (ec == http::error::body_limit) {
     refuse(413, "the body is too long");
   } else if (ec) {
     refuse(400, "the request is malformed");
@@ -105,6 +104,20 @@ std::size_t RequestReader::feed(std::string_view bytes) {
     is_done_ = !refusal_ && parser_->is_done();
   }
   return taken;
+}
+
+/// The parser gets the headers in one piece: Beast 1.81 looks at its own limit only while they are incomplete, so a
+/// block that arrives whole may be longer than it.
+bool RequestReader::has_whole_header(std::string_view bytes) {
+  constexpr std::string_view end_of_headers = "\r\n\r\n";
+  const bool is_text = bytes.front() > ' ' && bytes.front() < 0x7F;  // a TLS greeting is not, and need not be awaited
+  if (!is_text) refuse(400, "the request is malformed");
+  const auto end = bytes.find(end_of_headers, searched_);
+  const bool is_whole = end != std::string_view::npos;
+  searched_ = bytes.size() - std::min(bytes.size(), end_of_headers.size() - 1);
+  const bool is_too_long = is_whole ? end + end_of_headers.size() > header_bytes_ : bytes.size() >= header_bytes_;
+  if (is_too_long) refuse(431, "the request line and headers are too long");
+  return is_whole && !refusal_;
 }
 
 void RequestReader::check_header() {

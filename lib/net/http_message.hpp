@@ -50,10 +50,13 @@ class RequestReader {
 
  private:
   class Parser;
+  bool has_whole_header(std::string_view bytes);
   void check_header();
   void refuse(unsigned status, std::string_view reason) { refusal_ = Refusal{status, reason}; }
 
   std::unique_ptr<Parser> parser_;
+  std::size_t header_bytes_;
+  std::size_t searched_ = 0;  ///< How much of the headers has been seen to lack their end.
   Request request_;
   std::optional<Refusal> refusal_;
   bool is_header_done_ = false, is_done_ = false, expects_continue_ = false, keeps_alive_ = false;

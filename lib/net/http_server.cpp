@@ -406,7 +406,10 @@ asio::awaitable<void> Server::refuse(std::shared_ptr<Server> self, Socket socket
 
 void Server::stop_accepting() {
   error_code ignored;
-  for (const auto& listening : listening_) listening->acceptor.close(ignored);
+  for (const auto& listening : listening_) {
+    listening->file = SocketPath();  // at once: the accept loop keeps `listening` until it has seen the close
+    listening->acceptor.close(ignored);
+  }
   listening_.clear();
 }
 
