@@ -7,6 +7,7 @@
 #include <span>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace midst::metrics {
@@ -15,8 +16,13 @@ namespace midst::metrics {
 class Arena {
  public:
   Arena() = default;
-  Arena(Arena&&) noexcept = default;
-  Arena& operator=(Arena&&) noexcept = default;
+  /// The source is empty afterwards and may be used again.
+  Arena(Arena&& other) noexcept { swap(other); }
+  Arena& operator=(Arena&& other) noexcept {
+    Arena moved(std::move(other));
+    swap(moved);
+    return *this;
+  }
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
   ~Arena() = default;
@@ -41,6 +47,13 @@ class Arena {
   [[nodiscard]] std::size_t size_bytes() const noexcept { return reserved_; }
 
  private:
+  void swap(Arena& other) noexcept {
+    chunks_.swap(other.chunks_);
+    std::swap(next_, other.next_);
+    std::swap(left_, other.left_);
+    std::swap(reserved_, other.reserved_);
+  }
+
   std::vector<std::unique_ptr<char[]>> chunks_;
   char* next_ = nullptr;
   std::size_t left_ = 0;

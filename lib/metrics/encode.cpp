@@ -43,8 +43,8 @@ MediaRange parse_range(std::string_view text) {
 std::optional<Format> named_format(const MediaRange& range) {
   const auto is_version = [&](std::string_view version) { return range.version == version; };
   if (text::equal_ignoring_case(range.type, "application/vnd.google.protobuf")) {
-    const bool is_ours = range.proto == "io.prometheus.client.MetricFamily" &&
-                         text::equal_ignoring_case(range.encoding, "delimited");
+    const bool is_ours =
+        range.proto == "io.prometheus.client.MetricFamily" && text::equal_ignoring_case(range.encoding, "delimited");
     return is_ours ? std::optional(Format::protobuf) : std::nullopt;
   }
   if (text::equal_ignoring_case(range.type, "application/openmetrics-text")) {
@@ -87,8 +87,10 @@ Format negotiate(std::string_view accept) {
 
 std::string_view content_type(Format format) noexcept {
   switch (format) {
-    case Format::text: return "text/plain; version=0.0.4; charset=utf-8";
-    case Format::openmetrics: return "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    case Format::text:
+      return "text/plain; version=0.0.4; charset=utf-8";
+    case Format::openmetrics:
+      return "application/openmetrics-text; version=1.0.0; charset=utf-8";
     case Format::protobuf:
       return "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited";
   }
@@ -97,9 +99,12 @@ std::string_view content_type(Format format) noexcept {
 
 std::string encode(const Exposition& exposition, Format format) {
   switch (format) {
-    case Format::text: return encode_text(exposition);
-    case Format::openmetrics: return encode_openmetrics(exposition);
-    case Format::protobuf: return encode_protobuf(exposition);
+    case Format::text:
+      return encode_text(exposition);
+    case Format::openmetrics:
+      return encode_openmetrics(exposition);
+    case Format::protobuf:
+      return encode_protobuf(exposition);
   }
   return encode_text(exposition);
 }

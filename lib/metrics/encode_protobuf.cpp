@@ -25,7 +25,9 @@ std::uint64_t zigzag(std::int64_t value) {
   return (static_cast<std::uint64_t>(value) << 1U) ^ static_cast<std::uint64_t>(value >> 63);
 }
 
-void append_tag(std::string& out, std::uint32_t field, WireType type) { append_varint(out, field << 3U | type); }
+void append_tag(std::string& out, std::uint32_t field, WireType type) {
+  append_varint(out, field << 3U | type);
+}
 
 void append_integer(std::string& out, std::uint32_t field, std::uint64_t value) {
   append_tag(out, field, varint);
@@ -71,13 +73,18 @@ void append_message(std::string& out, std::uint32_t field, Write write) {
 /// enum MetricType of the schema; info and stateset have no counterpart and are gauges, as in text 0.0.4.
 std::uint64_t type_number(MetricType type) {
   switch (type) {
-    case MetricType::counter: return 0;
+    case MetricType::counter:
+      return 0;
     case MetricType::gauge:
     case MetricType::info:
-    case MetricType::stateset: return 1;
-    case MetricType::summary: return 2;
-    case MetricType::unknown: return 3;
-    case MetricType::histogram: return 4;
+    case MetricType::stateset:
+      return 1;
+    case MetricType::summary:
+      return 2;
+    case MetricType::unknown:
+      return 3;
+    case MetricType::histogram:
+      return 4;
   }
   return 3;
 }
@@ -104,11 +111,16 @@ class FamilyMessage {
     append_labels(1, family.labels[i]);
     const double created = family.created.empty() ? 0 : family.created[i];
     switch (family.type) {
-      case MetricType::counter: return append_counter(family.values[i], created, exemplars);
-      case MetricType::summary: return append_summary(family.distributions[i], created);
-      case MetricType::histogram: return append_histogram(family.distributions[i], created, exemplars);
-      case MetricType::unknown: return append_message(out_, 5, [&] { append_double(out_, 1, family.values[i]); });
-      default: return append_message(out_, 2, [&] { append_double(out_, 1, family.values[i]); });
+      case MetricType::counter:
+        return append_counter(family.values[i], created, exemplars);
+      case MetricType::summary:
+        return append_summary(family.distributions[i], created);
+      case MetricType::histogram:
+        return append_histogram(family.distributions[i], created, exemplars);
+      case MetricType::unknown:
+        return append_message(out_, 5, [&] { append_double(out_, 1, family.values[i]); });
+      default:
+        return append_message(out_, 2, [&] { append_double(out_, 1, family.values[i]); });
     }
   }
 

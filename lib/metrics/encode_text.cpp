@@ -157,10 +157,13 @@ void append_family(Page& page, const MergedFamily& merged, bool has_exemplars) {
 void append_text_header(Page& page, const Family& head) {
   const auto type = [&]() -> std::string_view {
     switch (head.type) {
-      case MetricType::unknown: return "untyped";
+      case MetricType::unknown:
+        return "untyped";
       case MetricType::info:
-      case MetricType::stateset: return "gauge";
-      default: return word(head.type);
+      case MetricType::stateset:
+        return "gauge";
+      default:
+        return word(head.type);
     }
   }();
   if (!head.help.empty()) {

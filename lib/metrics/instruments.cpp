@@ -22,7 +22,9 @@ namespace midst::metrics {
 void Counter::add(double amount) const noexcept {
   if (counter_ != nullptr && amount >= 0 && std::isfinite(amount)) counter_->Increment(amount);
 }
-double Counter::value() const noexcept { return counter_ == nullptr ? 0 : counter_->Value(); }
+double Counter::value() const noexcept {
+  return counter_ == nullptr ? 0 : counter_->Value();
+}
 
 void Gauge::set(double value) const noexcept {
   if (gauge_ != nullptr) gauge_->Set(value);
@@ -30,7 +32,9 @@ void Gauge::set(double value) const noexcept {
 void Gauge::add(double amount) const noexcept {
   if (gauge_ != nullptr) gauge_->Increment(amount);
 }
-double Gauge::value() const noexcept { return gauge_ == nullptr ? 0 : gauge_->Value(); }
+double Gauge::value() const noexcept {
+  return gauge_ == nullptr ? 0 : gauge_->Value();
+}
 
 void Histogram::observe(double value) const noexcept {
   // prometheus-cpp 1.0.1 puts NaN into the first bucket and its sum never recovers.
@@ -116,8 +120,14 @@ Instruments::Registry::Family& Instruments::Registry::family(const MetricSpec& s
                                                              std::span<const double> bounds) {
   if (const auto known = by_name_.find(spec.name); known != by_name_.end()) return *known->second;
   auto made = std::make_unique<Family>();
-  *made = {std::string(spec.name), std::string(spec.unit), std::string(spec.help), type,
-           {bounds.begin(), bounds.end()}, {}, {}, {}};
+  *made = {std::string(spec.name),
+           std::string(spec.unit),
+           std::string(spec.help),
+           type,
+           {bounds.begin(), bounds.end()},
+           {},
+           {},
+           {}};
   if (type == MetricType::counter)
     made->made = &prometheus::BuildCounter().Name(made->name).Help(made->help).Register(registry_);
   else if (type == MetricType::gauge)
@@ -176,7 +186,8 @@ void Instruments::Registry::collect(SnapshotBuilder& builder) const {
   }
 }
 
-Instruments::Instruments(double created_unix_seconds) : registry_(std::make_unique<Registry>(created_unix_seconds)) {}
+Instruments::Instruments(double created_unix_seconds) : registry_(std::make_unique<Registry>(created_unix_seconds)) {
+}
 Instruments::~Instruments() = default;
 
 Counter Instruments::counter(const MetricSpec& spec, std::span<const Label> labels) {
@@ -201,7 +212,11 @@ Histogram Instruments::histogram(const MetricSpec& spec, std::initializer_list<d
                    std::span<const Label>(labels.begin(), labels.size()));
 }
 
-void Instruments::collect(SnapshotBuilder& builder) const { registry_->collect(builder); }
-std::size_t Instruments::refused_series() const noexcept { return registry_->refused(); }
+void Instruments::collect(SnapshotBuilder& builder) const {
+  registry_->collect(builder);
+}
+std::size_t Instruments::refused_series() const noexcept {
+  return registry_->refused();
+}
 
 }  // namespace midst::metrics

@@ -1,7 +1,7 @@
 // How a LabelSet's text is taken apart again. Used inside lib/metrics only: decode(), the protobuf writer, the builder.
 #pragma once
 
-#include "lib/metrics/snapshot.hpp"
+#include "lib/metrics/family.hpp"
 
 #include <string>
 #include <string_view>

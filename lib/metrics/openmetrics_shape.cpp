@@ -24,7 +24,9 @@ bool all_distributions(const MergedFamily& merged, Check check) {
   });
 }
 
-bool is_counter_value(double value) noexcept { return value >= 0; }  // not NaN either
+bool is_counter_value(double value) noexcept {
+  return value >= 0;
+}  // not NaN either
 
 /// Bounds ascend from 0, counts never fall and end in count: with negative bounds _sum and _count would be forbidden.
 bool is_histogram(const Distribution& distribution) noexcept {
@@ -73,10 +75,14 @@ OpenMetricsShape openmetrics_shape(const MergedFamily& merged) {
       if (merged.strips_info && all_values(merged, [](double value) { return value == 1; }))
         return {name.substr(0, name.size() - info.size()), MetricType::info};
       return {name, MetricType::gauge};
-    case MetricType::stateset: return {name, is_stateset(merged) ? MetricType::stateset : MetricType::gauge};
-    case MetricType::histogram: return {name, MetricType::histogram, !all_distributions(merged, is_histogram)};
-    case MetricType::summary: return {name, MetricType::summary, !all_distributions(merged, is_summary)};
-    default: return {name, merged.head->type};
+    case MetricType::stateset:
+      return {name, is_stateset(merged) ? MetricType::stateset : MetricType::gauge};
+    case MetricType::histogram:
+      return {name, MetricType::histogram, !all_distributions(merged, is_histogram)};
+    case MetricType::summary:
+      return {name, MetricType::summary, !all_distributions(merged, is_summary)};
+    default:
+      return {name, merged.head->type};
   }
 }
 

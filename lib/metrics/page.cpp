@@ -16,7 +16,9 @@ char* write_special(char* to, double value) noexcept {
 
 }  // namespace
 
-char* write_number(char* to, std::uint64_t value) noexcept { return std::to_chars(to, to + number_bytes, value).ptr; }
+char* write_number(char* to, std::uint64_t value) noexcept {
+  return std::to_chars(to, to + number_bytes, value).ptr;
+}
 
 char* write_number(char* to, double value) noexcept {
   if (std::abs(value) < exact_limit) {
@@ -49,7 +51,8 @@ std::size_t expected_text_bytes(const Exposition& exposition) noexcept {
         for (const auto& labels : family.labels) bytes += labels.text.size();
       }
       for (std::size_t i = 0; i < family.distributions.size(); ++i)
-        bytes += (family.distributions[i].bounds.size() + 3) * (name + family.labels[i].text.size() + bucket_line_bytes);
+        bytes +=
+            (family.distributions[i].bounds.size() + 3) * (name + family.labels[i].text.size() + bucket_line_bytes);
       bytes += family.exemplars.size() * 192;
     }
   }

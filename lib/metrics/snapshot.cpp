@@ -1,21 +1,46 @@
 #include "lib/metrics/snapshot.hpp"
 
 #include "lib/base/text.hpp"
+#include "lib/metrics/label_text.hpp"
 
 #include <algorithm>
 #include <cassert>
+#include <forward_list>
 #include <unordered_set>
 
 namespace midst::metrics {
 namespace {
 
+constexpr std::size_t exemplar_limit = 128;  // characters; OpenMetrics 1.0, "Exemplars"
+
+bool is_digit(char c) noexcept {
+  return c >= '0' && c <= '9';
+}
 bool is_name_char(char c) noexcept {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c) || c == '_';
+}
+bool is_family_char(char c) noexcept {
+  return is_name_char(c) || c == ':';
 }
 
-void append_name(std::string& out, std::string_view name) {
-  if (!name.empty() && name.front() >= '0' && name.front() <= '9') out += '_';
-  for (const char c : name) out += is_name_char(c) ? c : '_';
+template <class IsChar>
+bool is_valid(std::string_view name, IsChar is_char) {
+  return !name.empty() && !is_digit(name.front()) && std::all_of(name.begin(), name.end(), is_char);
+}
+
+template <class IsChar>
+std::string mended(std::string_view name, IsChar is_char) {
+  std::string out;
+  if (name.empty() || is_digit(name.front())) out += '_';
+  for (const char c : name) out += is_char(c) ? c : '_';
+  return out;
+}
+
+/// The label under which Prometheus stores the family's name: a second one would refuse the whole page.
+constexpr std::string_view name_label = "__name__";
+
+std::string exported(std::string_view name) {
+  return std::string("exported_").append(name);
 }
 
 /// The escapes of text 0.0.4 and OpenMetrics 1.0, which agree inside label values.
@@ -30,20 +55,43 @@ void append_escaped(std::string& out, std::string_view value) {
   }
 }
 
-/// The text of a label set. Of equal names the first stays, so constant labels stand behind the sample's own.
+/// The text of a label set. Of equal names the first stays, so constant labels stand behind the sample's own. Names
+/// are mended before they are compared: "a.b" and "a_b" are one.
 void append_label_text(std::string& out, std::vector<Label>& labels) {
+  std::forward_list<std::string> names;
+  for (auto& label : labels) {
+    if (label.name == name_label)
+      label.name = names.emplace_front(exported(label.name));
+    else if (!is_valid(label.name, is_name_char))
+      label.name = names.emplace_front(mended(label.name, is_name_char));
+  }
   std::stable_sort(labels.begin(), labels.end(), [](const Label& a, const Label& b) { return a.name < b.name; });
   for (std::size_t i = 0; i < labels.size(); ++i) {
     if (i > 0 && labels[i].name == labels[i - 1].name) continue;
     if (!out.empty()) out += ',';
-    append_name(out, labels[i].name);
-    out += "=\"";
+    out.append(labels[i].name) += "=\"";
     if (text::is_utf8(labels[i].value))
       append_escaped(out, labels[i].value);
     else
       append_escaped(out, text::to_utf8(labels[i].value));
     out += '"';
   }
+}
+
+/// Characters, not bytes, of the names and unescaped values.
+std::size_t character_count(LabelSet labels) {
+  std::size_t count = 0;
+  const auto add = [&](std::string_view text) {
+    for (const char c : text) count += (static_cast<unsigned char>(c) & 0xC0U) != 0x80U ? 1 : 0;
+  };
+  std::string value;
+  for_each_label(labels, [&](std::string_view name, std::string_view escaped) {
+    value.clear();
+    append_unescaped(value, escaped);
+    add(name);
+    add(value);
+  });
+  return count;
 }
 
 /// Indexes of the samples to keep: of equal label sets, the first.
@@ -92,22 +140,9 @@ std::string label_text(std::span<const Label> labels) {
 
 std::vector<std::pair<std::string, std::string>> decode(LabelSet labels) {
   std::vector<std::pair<std::string, std::string>> pairs;
-  auto text = labels.text;
-  while (!text.empty()) {
-    const auto equals = text.find('=');
-    auto& [name, value] = pairs.emplace_back(std::string(text.substr(0, equals)), std::string());
-    text.remove_prefix(equals + 2);
-    for (; text.front() != '"'; text.remove_prefix(1)) {
-      if (text.front() == '\\') {
-        text.remove_prefix(1);
-        value += text.front() == 'n' ? '\n' : text.front();
-      } else {
-        value += text.front();
-      }
-    }
-    text.remove_prefix(1);
-    if (!text.empty()) text.remove_prefix(1);
-  }
+  for_each_label(labels, [&](std::string_view name, std::string_view escaped) {
+    append_unescaped(pairs.emplace_back(std::string(name), std::string()).second, escaped);
+  });
   return pairs;
 }
 
@@ -120,7 +155,9 @@ const Family* Snapshot::find(std::string_view name) const noexcept {
   return found == families_.end() ? nullptr : &*found;
 }
 
-void FamilyBuilder::add(double value) { add(builder_->constant_set_, value); }
+void FamilyBuilder::add(double value) {
+  add(builder_->constant_set_, value);
+}
 
 void FamilyBuilder::add(LabelSet labels, double value) {
   assert(spec_.type != MetricType::histogram && spec_.type != MetricType::summary);
@@ -131,8 +168,10 @@ void FamilyBuilder::add(LabelSet labels, double value) {
 void FamilyBuilder::add(LabelSet labels, const Distribution& distribution) {
   assert(spec_.type == MetricType::histogram || spec_.type == MetricType::summary);
   auto& arena = builder_->arena_;
+  const bool is_histogram = spec_.type == MetricType::histogram;
   Distribution copy = distribution;
-  copy.bounds = arena.copy(distribution.bounds);
+  const auto values = is_histogram ? distribution.cumulative.size() : distribution.quantile_values.size();
+  copy.bounds = arena.copy(distribution.bounds.first(std::min(values, distribution.bounds.size())));
   copy.cumulative = arena.copy(distribution.cumulative);
   copy.quantile_values = arena.copy(distribution.quantile_values);
   if (distribution.native != nullptr) {
@@ -143,7 +182,7 @@ void FamilyBuilder::add(LabelSet labels, const Distribution& distribution) {
     native.negative_deltas = arena.copy(native.negative_deltas);
     copy.native = arena.copy(std::span<const NativeHistogram>(&native, 1)).data();
   }
-  labels_.push_back(labels);
+  labels_.push_back(builder_->without(is_histogram ? "le" : "quantile", labels));
   distributions_.push_back(copy);
 }
 
@@ -153,6 +192,10 @@ void FamilyBuilder::set_created(double unix_seconds) {
 }
 
 void FamilyBuilder::add_exemplar(std::uint32_t bucket, double value, double timestamp_seconds, LabelSet labels) {
+  if (character_count(labels) > exemplar_limit) {
+    ++builder_->dropped_exemplar_count_;
+    return;
+  }
   exemplars_.push_back({static_cast<std::uint32_t>(labels_.size() - 1), bucket, value, timestamp_seconds, labels});
 }
 
@@ -178,9 +221,25 @@ LabelSet SnapshotBuilder::store(std::vector<Label>& sorted) {
   return LabelSet{arena_.copy(scratch_text_)};
 }
 
+LabelSet SnapshotBuilder::without(std::string_view reserved, LabelSet labels) {
+  if (labels.text.find(reserved) == std::string_view::npos) return labels;
+  auto pairs = decode(labels);
+  const auto found = std::find_if(pairs.begin(), pairs.end(), [&](const auto& pair) { return pair.first == reserved; });
+  if (found == pairs.end()) return labels;
+  found->first = exported(reserved);
+  scratch_labels_.clear();
+  for (const auto& [name, value] : pairs) scratch_labels_.push_back({name, value});
+  return store(scratch_labels_);
+}
+
 FamilyBuilder& SnapshotBuilder::family(const MetricSpec& spec) {
   if (const auto found = by_name_.find(spec.name); found != by_name_.end()) return *found->second;
-  const MetricSpec copy{arena_.copy(spec.name), spec.type, arena_.copy(spec.unit), arena_.copy(spec.help)};
+  if (!is_valid(spec.name, is_family_char)) {
+    const auto name = mended(spec.name, is_family_char);
+    return family({name, spec.type, spec.unit, spec.help});
+  }
+  const auto help = text::is_utf8(spec.help) ? arena_.copy(spec.help) : arena_.copy(text::to_utf8(spec.help));
+  const MetricSpec copy{arena_.copy(spec.name), spec.type, arena_.copy(spec.unit), help};
   families_.push_back(FamilyBuilder(*this, copy));
   by_name_.emplace(copy.name, &families_.back());
   return families_.back();
@@ -209,6 +268,7 @@ Snapshot SnapshotBuilder::freeze() {
                                   stored(arena_, from.distributions_), stored(arena_, from.created_),
                                   stored(arena_, from.exemplars_)});
   }
+  snapshot.dropped_exemplar_count_ = dropped_exemplar_count_;
   snapshot.arena_ = std::move(arena_);
   return snapshot;
 }

@@ -1,8 +1,10 @@
 // The waist of the house: everything before the Snapshot parses into it, everything after encodes from it.
-// A Source fills a SnapshotBuilder and freezes it; the Scraper merges Snapshots into an Exposition; encode() writes that.
+// A Source fills a SnapshotBuilder and freezes it; the Scraper merges Snapshots into an Exposition; encode() writes
+// that.
 #pragma once
 
 #include "lib/metrics/arena.hpp"
+#include "lib/metrics/family.hpp"
 #include "lib/metrics/spec.hpp"
 
 #include <cstdint>
@@ -13,70 +15,9 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <utility>
 #include <vector>
 
 namespace midst::metrics {
-
-/// One name="value" pair on its way into a Snapshot. The value is raw bytes; escaping happens when it is stored.
-struct Label {
-  std::string_view name;
-  std::string_view value;
-};
-
-/// A label set, stored once: the text between the braces, sorted by name and escaped (`cmd="get",db="0"`).
-/// Handed out by SnapshotBuilder::labels() and valid as long as its Snapshot.
-struct LabelSet {
-  std::string_view text;
-};
-
-/// @return the text of the LabelSet of these pairs, to be kept between snapshots; see SnapshotBuilder::prepared().
-[[nodiscard]] std::string label_text(std::span<const Label> labels);
-/// @return the pairs of a label set, unescaped; for the readers that are not in a hurry (protobuf, status page).
-[[nodiscard]] std::vector<std::pair<std::string, std::string>> decode(LabelSet labels);
-
-/// Buckets of a native histogram, as Prometheus' protobuf has them (deltas between neighbouring buckets).
-struct NativeHistogram {
-  struct BucketSpan {
-    std::int32_t offset;
-    std::uint32_t length;
-  };
-  std::int32_t schema = 0;
-  double zero_threshold = 0;
-  std::uint64_t zero_count = 0;
-  std::span<const BucketSpan> positive_spans, negative_spans;
-  std::span<const std::int64_t> positive_deltas, negative_deltas;
-};
-
-/// The value of one histogram or summary sample.
-struct Distribution {
-  std::span<const double> bounds;             ///< Upper bounds, ascending, without +Inf; or the quantiles of a summary.
-  std::span<const std::uint64_t> cumulative;  ///< Histogram: observations ≤ each bound; same length as bounds.
-  std::span<const double> quantile_values;    ///< Summary: the value at each quantile; same length as bounds.
-  double sum = 0;
-  std::uint64_t count = 0;                    ///< All observations; the +Inf bucket.
-  const NativeHistogram* native = nullptr;    ///< Written in protobuf only.
-};
-
-/// An example observation of one sample, written by the formats that can (OpenMetrics, protobuf).
-struct Exemplar {
-  std::uint32_t sample = 0;      ///< Index of the sample in its family.
-  std::uint32_t bucket = 0;      ///< Histogram: index of the bucket; bounds.size() is +Inf. Counter: 0.
-  double value = 0;
-  double timestamp_seconds = 0;  ///< Unix time, 0 = none.
-  LabelSet labels;               ///< At most 128 characters (OpenMetrics 1.0, "Exemplars").
-};
-
-/// One family of a Snapshot: columns of equal length, in the order the samples were added.
-struct Family {
-  std::string_view name, unit, help;
-  MetricType type = MetricType::unknown;
-  std::span<const LabelSet> labels;
-  std::span<const double> values;               ///< Scalar types; empty for histogram and summary.
-  std::span<const Distribution> distributions;  ///< Histogram and summary; empty otherwise.
-  std::span<const double> created;              ///< Unix seconds, same length, or empty when unknown.
-  std::span<const Exemplar> exemplars;          ///< Sparse, by ascending sample.
-};
 
 /// What one Source delivered: immutable, one block of memory, cheap to share. 24 bytes a scalar sample plus label text.
 class Snapshot {
@@ -86,6 +27,8 @@ class Snapshot {
   [[nodiscard]] std::size_t sample_count() const noexcept { return sample_count_; }
   /// @return samples dropped while building because a sample with the same labels was there already.
   [[nodiscard]] std::size_t duplicate_count() const noexcept { return duplicate_count_; }
+  /// @return exemplars dropped while building because their labels exceed OpenMetrics' 128 characters.
+  [[nodiscard]] std::size_t dropped_exemplar_count() const noexcept { return dropped_exemplar_count_; }
   [[nodiscard]] std::size_t size_bytes() const noexcept;
   /// @return the family of that name or nullptr; linear, for tests and the status page.
   [[nodiscard]] const Family* find(std::string_view name) const noexcept;
@@ -94,7 +37,7 @@ class Snapshot {
   friend class SnapshotBuilder;
   Arena arena_;
   std::vector<Family> families_;
-  std::size_t sample_count_ = 0, duplicate_count_ = 0;
+  std::size_t sample_count_ = 0, duplicate_count_ = 0, dropped_exemplar_count_ = 0;
 };
 
 class SnapshotBuilder;
@@ -105,13 +48,15 @@ class FamilyBuilder {
   /// Adds one scalar sample with the builder's constant labels only, or with `labels`.
   void add(double value);
   void add(LabelSet labels, double value);
-  /// Adds one histogram or summary sample; its arrays are copied.
+  /// Adds one histogram or summary sample; its arrays are copied, and cut to the shorter one if they differ in length.
+  /// A label "le" or "quantile", which the type needs for itself, is renamed "exported_le" or "exported_quantile".
   void add(LabelSet labels, const Distribution& distribution);
   /// Sets the creation time of the sample added last, in Unix seconds.
   void set_created(double unix_seconds);
   /// Promises that no two samples have equal labels; freeze() then does not look for them (half the cost of a sample).
   void promise_distinct() noexcept { is_distinct_ = true; }
-  /// Attaches an exemplar to the sample added last; `bucket` as in Exemplar.
+  /// Attaches an exemplar to the sample added last; `bucket` as in Exemplar. One whose label names and values exceed
+  /// 128 characters is dropped and counted.
   void add_exemplar(std::uint32_t bucket, double value, double timestamp_seconds, LabelSet labels);
 
  private:
@@ -136,7 +81,7 @@ class SnapshotBuilder {
   SnapshotBuilder& operator=(const SnapshotBuilder&) = delete;
 
   /// Stores a label set: constant labels added, sorted by name, values made valid UTF-8, names made valid
-  /// ([A-Za-z0-9_], others become '_'). A name given twice keeps the first value.
+  /// ([A-Za-z0-9_], others become '_'; "__name__" is "exported___name__"). A name given twice keeps the first value.
   [[nodiscard]] LabelSet labels(std::span<const Label> labels);
   [[nodiscard]] LabelSet labels(std::initializer_list<Label> labels) {
     return this->labels(std::span<const Label>(labels.begin(), labels.size()));
@@ -147,7 +92,7 @@ class SnapshotBuilder {
   [[nodiscard]] LabelSet exemplar_labels(std::span<const Label> labels);
 
   /// @return the family of that name, made at the first call; later calls ignore type, unit and help.
-  /// The texts of `spec` are copied.
+  /// The texts of `spec` are copied; a name is made valid ([A-Za-z0-9_:]), help is made valid UTF-8.
   FamilyBuilder& family(const MetricSpec& spec);
 
   /// Shorthands for families with one call site.
@@ -163,6 +108,7 @@ class SnapshotBuilder {
  private:
   friend class FamilyBuilder;
   LabelSet store(std::vector<Label>& sorted);
+  LabelSet without(std::string_view reserved, LabelSet labels);
 
   Arena arena_;
   std::vector<Label> constant_;
@@ -171,6 +117,7 @@ class SnapshotBuilder {
   std::unordered_map<std::string_view, FamilyBuilder*> by_name_;
   std::vector<Label> scratch_labels_;
   std::string scratch_text_;
+  std::size_t dropped_exemplar_count_ = 0;
 };
 
 /// One family of the page: the parts that several Snapshots brought under one name.
@@ -179,10 +126,10 @@ struct MergedFamily {
     const Family* family;
     std::vector<std::uint32_t> skipped;  ///< Ascending indexes of samples that an earlier part has already.
   };
-  const Family* head = nullptr;          ///< Name, type, unit and help of the page: those of the first part.
+  const Family* head = nullptr;  ///< Name, type, unit and help of the page: those of the first part.
   /// Whether OpenMetrics may call this counter by its name without "_total" (false when another family has that name).
   bool strips_total = false;
-  bool strips_info = false;              ///< The same for an info family and "_info".
+  bool strips_info = false;  ///< The same for an info family and "_info".
   std::vector<Part> parts;
 };
 
@@ -191,8 +138,8 @@ struct Exposition {
   std::vector<std::shared_ptr<const Snapshot>> snapshots;
   std::vector<MergedFamily> families;
   std::size_t sample_count = 0;
-  std::size_t duplicate_samples = 0;         ///< Dropped because an earlier snapshot has the same series.
-  std::vector<std::string> conflicting;      ///< Families dropped: same sample names as an earlier one, other type.
+  std::size_t duplicate_samples = 0;     ///< Dropped because an earlier snapshot has the same series.
+  std::vector<std::string> conflicting;  ///< Families dropped: same sample names as an earlier one, other type.
 };
 
 /// Merges snapshots by family name, first owner first. Collisions are resolved here and nowhere else.
