@@ -28,6 +28,7 @@ struct Statement {
   std::chrono::milliseconds statement_timeout{0}, lock_timeout{0};
   /// Whether a Sync follows: a failure before it does not touch what comes after it. False joins the next statement
   /// in one implicit transaction.
+  /// Without a Sync between them the statements after a failed one are not run: their Rows say SQLSTATE 25P02.
   bool ends_with_sync = true;
 };
 
@@ -39,7 +40,7 @@ struct ConnectionOptions {
   std::vector<std::string> session_setup;
   std::chrono::milliseconds backoff_first{100};  ///< After the first failure; doubles, jittered, up to backoff_max.
   std::chrono::milliseconds backoff_max{10'000};
-  std::chrono::milliseconds max_lifetime{0};     ///< Reconnect after this age, jittered; zero = never.
+  std::chrono::milliseconds max_lifetime{0};  ///< Reconnect after this age, jittered; zero = never.
 };
 
 /// Not thread-safe; one pipeline() or simple() at a time. Verbs connect first when there is no connection.
@@ -54,8 +55,10 @@ class Connection {
   /// Runs all statements in one round trip (libpq pipeline mode). A statement's own failure is in its Rows;
   /// only transport and login failures fail the whole, and then the connection is dropped. After a passed deadline the
   /// connection is dropped too. While a back-off runs, an attempt fails at once with the error that began it.
-  /// @return one Rows per statement, or Errc::{connect_refused, dns, tls, auth, limit, loading, timeout, closed, protocol}.
-  [[nodiscard]] asio::awaitable<Result<std::vector<Rows>>> pipeline(std::vector<Statement> statements, Deadline deadline);
+  /// @return one Rows per statement, or Errc::{connect_refused, dns, tls, auth, limit, loading, timeout, closed,
+  /// protocol}.
+  [[nodiscard]] asio::awaitable<Result<std::vector<Rows>>> pipeline(std::vector<Statement> statements,
+                                                                    Deadline deadline);
 
   /// Runs one SQL text by the simple protocol, for consoles (PgBouncer) and for what cannot run in a pipeline.
   [[nodiscard]] asio::awaitable<Result<Rows>> simple(std::string sql, Deadline deadline);
@@ -77,7 +80,7 @@ class Connection {
 
  private:
   class Impl;
-  std::unique_ptr<Impl> impl_;
+  std::shared_ptr<Impl> impl_;  ///< Shared with the coroutines on their way.
 };
 
 }  // namespace midst::pq

@@ -8,8 +8,8 @@
 namespace midst::pq {
 
 struct PoolOptions {
-  std::size_t size = 10;                           ///< Connections at most; made on demand.
-  std::size_t max_waiting = 1000;                  ///< Callers queued at most; one more fails with Errc::limit at once.
+  std::size_t size = 10;           ///< Connections at most; made on demand.
+  std::size_t max_waiting = 1000;  ///< Callers queued at most; one more fails with Errc::limit at once.
   std::chrono::milliseconds acquire_timeout{2000};  ///< Longest wait for a free connection; then Errc::timeout.
 };
 
@@ -27,7 +27,8 @@ class Pool {
   Pool& operator=(const Pool&) = delete;
 
   /// Waits for a free connection, then Connection::pipeline() on it.
-  [[nodiscard]] asio::awaitable<Result<std::vector<Rows>>> pipeline(std::vector<Statement> statements, Deadline deadline);
+  [[nodiscard]] asio::awaitable<Result<std::vector<Rows>>> pipeline(std::vector<Statement> statements,
+                                                                    Deadline deadline);
 
   [[nodiscard]] PoolCounters counters() const noexcept;
 
