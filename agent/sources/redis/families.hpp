@@ -1,0 +1,113 @@
+// The families with labels, and those that do not come from one INFO field. The rest is in info_catalog.cpp.
+#pragma once
+
+#include "lib/metrics/spec.hpp"
+
+namespace midst::sources::redis_info::family {
+
+using metrics::MetricSpec;
+using metrics::MetricType;
+
+// Names, labels and units are those that dashboards already use; also where a unit is unusual.
+// clang-format off
+/// Labels role, redis_version, redis_build_id, redis_mode, os, maxmemory_policy, tcp_port, run_id, process_id, …
+inline constexpr MetricSpec instance_info{"redis_instance_info", MetricType::gauge, "", "What the server is: version, role, mode, eviction policy, identity. Always 1."};
+/// Labels master_host, master_port, read_only.
+inline constexpr MetricSpec slave_info{"redis_slave_info", MetricType::gauge, "", "Which master this replica follows and whether it refuses writes. Always 1."};
+inline constexpr MetricSpec start_time{"redis_start_time_seconds", MetricType::gauge, "seconds", "Unix time of the server's start, the same value for as long as the server runs."};
+
+/// Label cmd.
+inline constexpr MetricSpec commands{"redis_commands_total", MetricType::counter, "", "Calls by command; subcommands as container|name."};
+inline constexpr MetricSpec commands_duration{"redis_commands_duration_seconds_total", MetricType::counter, "seconds", "Time spent inside each command."};
+inline constexpr MetricSpec commands_rejected{"redis_commands_rejected_calls_total", MetricType::counter, "", "Calls refused before they ran: wrong arguments, no permission, out of memory."};
+inline constexpr MetricSpec commands_failed{"redis_commands_failed_calls_total", MetricType::counter, "", "Calls that ran and ended in an error."};
+/// Labels cmd, quantile; the quantile is a percentage ("99.9").
+inline constexpr MetricSpec latency_percentiles{"redis_latency_percentiles_usec", MetricType::summary, "", "Microseconds within which so many percent of the calls of a command ended, since the start."};
+/// Label cmd.
+inline constexpr MetricSpec latencies{"redis_commands_latencies_usec", MetricType::histogram, "", "Calls by command and duration in microseconds; every command has the same buckets."};
+/// Label err: the first word of the error.
+inline constexpr MetricSpec errors{"redis_errors_total", MetricType::counter, "", "Errors replied, by the first word of the error."};
+/// Label thread.
+inline constexpr MetricSpec io_thread_active{"redis_active_time_io_thread_seconds_total", MetricType::counter, "seconds", "Time each I/O thread was busy."};
+
+/// Label db.
+inline constexpr MetricSpec db_keys{"redis_db_keys", MetricType::gauge, "", "Keys in the database."};
+inline constexpr MetricSpec db_keys_expiring{"redis_db_keys_expiring", MetricType::gauge, "", "Keys in the database that have a time to live."};
+inline constexpr MetricSpec db_avg_ttl{"redis_db_avg_ttl_seconds", MetricType::gauge, "seconds", "Estimated mean time to live of the keys that have one."};
+inline constexpr MetricSpec db_keys_cached{"redis_db_keys_cached", MetricType::gauge, "", "Keys of the database held in memory in front of a storage provider."};
+inline constexpr MetricSpec db_keys_with_expiring_items{"redis_db_keys_with_expiring_items", MetricType::gauge, "", "Keys in the database with fields that have their own time to live."};
+
+/// Labels slave_ip, slave_port, slave_state.
+inline constexpr MetricSpec slave_offset{"redis_connected_slave_offset_bytes", MetricType::gauge, "bytes", "Replication offset the replica has acknowledged."};
+inline constexpr MetricSpec slave_lag{"redis_connected_slave_lag_seconds", MetricType::gauge, "seconds", "Time since the replica's last acknowledgement."};
+/// Labels master_host, master_port.
+inline constexpr MetricSpec master_link_up{"redis_master_link_up", MetricType::gauge, "", "1 while the link to the master stands."};
+inline constexpr MetricSpec master_last_io{"redis_master_last_io_seconds_ago", MetricType::gauge, "", "Seconds since the master last said anything; -1 while the link is down."};
+inline constexpr MetricSpec master_sync_in_progress{"redis_master_sync_in_progress", MetricType::gauge, "", "1 while the replica fetches a full copy."};
+inline constexpr MetricSpec slave_repl_offset{"redis_slave_repl_offset", MetricType::gauge, "", "Replication offset this replica has processed."};
+inline constexpr MetricSpec slave_read_repl_offset{"redis_slave_read_repl_offset", MetricType::gauge, "", "Replication offset this replica has read, processed or not."};
+inline constexpr MetricSpec master_link_down_since{"redis_master_link_down_since_seconds", MetricType::gauge, "seconds", "How long the link to the master has been down."};
+inline constexpr MetricSpec master_sync_total{"redis_master_sync_total_bytes", MetricType::gauge, "bytes", "Size of the full copy being fetched; 0 while it is not known."};
+inline constexpr MetricSpec master_sync_read{"redis_master_sync_read_bytes", MetricType::gauge, "bytes", "Bytes of the full copy fetched so far."};
+inline constexpr MetricSpec master_sync_left{"redis_master_sync_left_bytes", MetricType::gauge, "bytes", "Bytes of the full copy still to be fetched."};
+inline constexpr MetricSpec master_sync_last_io{"redis_master_sync_last_io_seconds_ago", MetricType::gauge, "", "Seconds since bytes of the full copy last came."};
+
+inline constexpr MetricSpec config_maxmemory{"redis_config_maxmemory", MetricType::gauge, "", "The setting maxmemory in bytes; 0 means that there is no limit."};
+inline constexpr MetricSpec config_maxclients{"redis_config_maxclients", MetricType::gauge, "", "The setting maxclients."};
+inline constexpr MetricSpec config_io_threads{"redis_config_io_threads", MetricType::gauge, "", "The setting io-threads."};
+inline constexpr MetricSpec config_repl_backlog_size{"redis_config_repl_backlog_size", MetricType::gauge, "", "The setting repl-backlog-size in bytes."};
+/// Labels class, limit.
+inline constexpr MetricSpec config_output_limit{"redis_config_client_output_buffer_limit_bytes", MetricType::gauge, "bytes", "Output buffer at which a client of the class is disconnected: at once (hard) or after a while (soft); 0 means never."};
+inline constexpr MetricSpec config_output_overcome{"redis_config_client_output_buffer_limit_overcome_seconds", MetricType::gauge, "seconds", "How long a client of the class may stay above its soft limit."};
+
+inline constexpr MetricSpec slowlog_length{"redis_slowlog_length", MetricType::gauge, "", "Entries in the slow log."};
+inline constexpr MetricSpec slowlog_last_id{"redis_slowlog_last_id", MetricType::gauge, "", "Number of the newest entry in the slow log; 0 when it is empty."};
+inline constexpr MetricSpec last_slow_duration{"redis_last_slow_execution_duration_seconds", MetricType::gauge, "seconds", "Duration of the newest entry in the slow log; 0 when it is empty."};
+/// Label event_name.
+inline constexpr MetricSpec latency_spike_last{"redis_latency_spike_last", MetricType::gauge, "", "Unix time of the event's last latency spike."};
+inline constexpr MetricSpec latency_spike_duration{"redis_latency_spike_duration_seconds", MetricType::gauge, "seconds", "Duration of the event's last latency spike."};
+inline constexpr MetricSpec latency_spike_max{"redis_latency_spike_max_seconds", MetricType::gauge, "seconds", "Longest latency spike of the event since the monitor was reset."};
+
+inline constexpr MetricSpec cluster_messages_sent{"redis_cluster_messages_sent_total", MetricType::gauge, "", "Messages sent on the cluster bus."};
+inline constexpr MetricSpec cluster_messages_received{"redis_cluster_messages_received_total", MetricType::gauge, "", "Messages received on the cluster bus."};
+inline constexpr MetricSpec cluster_state{"redis_cluster_state", MetricType::gauge, "", "1 when the cluster answers for all slots, 0 when it is down."};
+inline constexpr MetricSpec cluster_slots_assigned{"redis_cluster_slots_assigned", MetricType::gauge, "", "Hash slots that belong to a node; all 16384 in a healthy cluster."};
+inline constexpr MetricSpec cluster_slots_ok{"redis_cluster_slots_ok", MetricType::gauge, "", "Hash slots whose node is neither failing nor suspected."};
+inline constexpr MetricSpec cluster_slots_pfail{"redis_cluster_slots_pfail", MetricType::gauge, "", "Hash slots whose node this node suspects to have failed."};
+inline constexpr MetricSpec cluster_slots_fail{"redis_cluster_slots_fail", MetricType::gauge, "", "Hash slots whose node the cluster agrees to have failed."};
+inline constexpr MetricSpec cluster_known_nodes{"redis_cluster_known_nodes", MetricType::gauge, "", "Nodes this node knows, with those in handshake."};
+inline constexpr MetricSpec cluster_size{"redis_cluster_size", MetricType::gauge, "", "Masters that serve at least one slot."};
+inline constexpr MetricSpec cluster_current_epoch{"redis_cluster_current_epoch", MetricType::gauge, "", "The cluster's configuration epoch as this node knows it."};
+inline constexpr MetricSpec cluster_my_epoch{"redis_cluster_my_epoch", MetricType::gauge, "", "The configuration epoch of this node."};
+
+/// Label collector: info, config, latency, histogram, slowlog, cluster.
+inline constexpr MetricSpec collector_success{"redis_exporter_collector_success", MetricType::gauge, "", "1 when the server answered what this collector asks; 0 when it refused or does not know it."};
+/// Label metric: the family whose rarer labels were folded or left out to bound it.
+inline constexpr MetricSpec folded_series{"redis_exporter_folded_series", MetricType::gauge, "", "Series of a family that were folded into \"other\", or left out, at its limit."};
+inline constexpr MetricSpec up{"redis_up", MetricType::gauge, "", "1 when the server could be reached and answered INFO."};
+/// Label err: empty, or a bounded word.
+inline constexpr MetricSpec last_scrape_error{"redis_exporter_last_scrape_error", MetricType::gauge, "", "1 with the kind of failure when the last scrape failed, 0 with an empty kind when it did not."};
+inline constexpr MetricSpec last_scrape_duration{"redis_exporter_last_scrape_duration_seconds", MetricType::gauge, "seconds", "How long the last scrape of the server took."};
+inline constexpr MetricSpec last_connect_time{"redis_exporter_last_scrape_connect_time_seconds", MetricType::gauge, "seconds", "How long the last connect took; the connection is kept, so it may be some time ago."};
+inline constexpr MetricSpec scrapes{"redis_exporter_scrapes_total", MetricType::counter, "", "Scrapes of the server begun."};
+inline constexpr MetricSpec scrape_duration{"redis_exporter_scrape_duration_seconds", MetricType::summary, "seconds", "Durations of the finished scrapes of the server."};
+inline constexpr MetricSpec request_errors{"redis_target_scrape_request_errors_total", MetricType::counter, "", "Requests for a target of the caller's choice that were refused."};
+inline constexpr MetricSpec key_groups_duration{"redis_last_key_groups_scrape_duration_milliseconds", MetricType::gauge, "", "How long the last look at key groups took; 0 when there are none."};
+/// Labels version, commit_sha, build_date, golang_version.
+inline constexpr MetricSpec build_info{"redis_exporter_build_info", MetricType::gauge, "", "Version of this agent. Always 1."};
+// clang-format on
+
+inline constexpr const MetricSpec* all[] = {
+    &instance_info, &slave_info, &start_time, &commands, &commands_duration, &commands_rejected, &commands_failed,
+    &latency_percentiles, &latencies, &errors, &io_thread_active, &db_keys, &db_keys_expiring, &db_avg_ttl,
+    &db_keys_cached, &db_keys_with_expiring_items, &slave_offset, &slave_lag, &master_link_up, &master_last_io,
+    &master_sync_in_progress, &slave_repl_offset, &slave_read_repl_offset, &master_link_down_since, &master_sync_total,
+    &master_sync_read, &master_sync_left, &master_sync_last_io, &config_maxmemory, &config_maxclients,
+    &config_io_threads, &config_repl_backlog_size, &config_output_limit, &config_output_overcome, &slowlog_length,
+    &slowlog_last_id, &last_slow_duration, &latency_spike_last, &latency_spike_duration, &latency_spike_max,
+    &cluster_messages_sent, &cluster_messages_received, &cluster_state, &cluster_slots_assigned, &cluster_slots_ok,
+    &cluster_slots_pfail, &cluster_slots_fail, &cluster_known_nodes, &cluster_size, &cluster_current_epoch,
+    &cluster_my_epoch, &collector_success, &folded_series, &up, &last_scrape_error, &last_scrape_duration,
+    &last_connect_time, &scrapes, &scrape_duration, &request_errors, &key_groups_duration, &build_info};
+
+}  // namespace midst::sources::redis_info::family
