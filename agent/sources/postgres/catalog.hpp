@@ -1,0 +1,40 @@
+// The explicit list of all collectors; its order is the order of execution and of the page.
+#pragma once
+
+#include "agent/sources/postgres/query.hpp"
+
+#include <span>
+
+namespace midst::sources {
+
+/// Every Postgres collector, those that are off by default included.
+[[nodiscard]] std::span<const Collector> postgres_catalog() noexcept;
+
+/// pg_static, and when the server last read its configuration (column conf_load_time, no metric). Runs with every
+/// scrape, before the collectors, and is none itself.
+[[nodiscard]] const Query& instance_query() noexcept;
+
+/// The SHOW commands of a PgBouncer console, in the order in which they are sent; `sql` is the command.
+[[nodiscard]] std::span<const Collector> pgbouncer_catalog() noexcept;
+
+// One constant per file of catalog/, so that a metric's name is found by one grep and its SQL stands beside it.
+extern const Collector database_collector;
+extern const Collector locks_collector;
+extern const Collector postmaster_collector;
+extern const Collector replication_collector;
+extern const Collector replication_slots_collector;
+extern const Collector roles_collector;
+extern const Collector settings_collector;
+extern const Collector stat_activity_collector;
+extern const Collector stat_archiver_collector;
+extern const Collector stat_bgwriter_collector;
+extern const Collector stat_checkpointer_collector;
+extern const Collector stat_database_collector;
+extern const Collector stat_database_conflicts_collector;
+extern const Collector stat_progress_vacuum_collector;
+extern const Collector stat_replication_collector;
+extern const Collector stat_user_tables_collector;
+extern const Collector statio_user_tables_collector;
+extern const Collector wal_collector;
+
+}  // namespace midst::sources

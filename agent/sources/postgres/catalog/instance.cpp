@@ -1,0 +1,41 @@
+// pg_static: who the server is; and whether this role may see everything.
+#include "agent/sources/postgres/catalog.hpp"
+
+namespace midst::sources {
+namespace {
+
+constexpr LabelGroups of_version = 1;
+constexpr LabelGroups of_role = 2;
+
+constexpr Column columns[] = {
+    {.column = "version", .use = Use::label, .groups = of_version},
+    {.column = "short_version", .use = Use::label, .groups = of_version},
+    {.column = "privilege", .use = Use::label, .groups = of_role},
+    {.column = "is_known",
+     .use = Use::unknown,
+     .name = "pg_static",
+     .help = "Version of the server, as labels.",
+     .groups = of_version},
+    {.column = "is_granted",
+     .use = Use::gauge,
+     .name = "midst_pg_privilege",
+     .help = "Whether the agent's role has this one; without pg_monitor the sessions of others show neither state nor "
+             "query and pg_wal is closed.",
+     .groups = of_role},
+};
+
+constexpr Query query{.name = "instance",
+                      .sql = R"(
+SELECT pg_catalog.version() AS version, (v.num / 10000) || '.' || (v.num % 10000) || '.0' AS short_version,
+       1 AS is_known, 'pg_monitor' AS privilege, pg_catalog.pg_has_role('pg_monitor', 'USAGE') AS is_granted,
+       EXTRACT(EPOCH FROM pg_catalog.pg_conf_load_time()) AS conf_load_time
+  FROM (SELECT pg_catalog.current_setting('server_version_num')::int AS num) AS v)",
+                      .columns = columns};
+
+}  // namespace
+
+const Query& instance_query() noexcept {
+  return query;
+}
+
+}  // namespace midst::sources

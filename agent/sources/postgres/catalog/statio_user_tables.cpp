@@ -1,0 +1,38 @@
+// pg_statio_user_tables of the connected database. Tables without index or TOAST show 0 there.
+#include "agent/sources/postgres/catalog.hpp"
+
+namespace midst::sources {
+namespace {
+
+constexpr Column counted(std::string_view column, std::string_view name, std::string_view help) {
+  return {.column = column, .use = Use::counter, .name = name, .help = help, .null = NullAs::zero};
+}
+
+constexpr Column columns[] = {
+    {"datname", Use::label},
+    {"schemaname", Use::label},
+    {"relname", Use::label},
+    counted("heap_blks_read", "pg_statio_user_tables_heap_blocks_read", "Blocks of the table read from disk."),
+    counted("heap_blks_hit", "pg_statio_user_tables_heap_blocks_hit", "Blocks of the table found in shared_buffers."),
+    counted("idx_blks_read", "pg_statio_user_tables_idx_blocks_read", "Blocks of its indexes read from disk."),
+    counted("idx_blks_hit", "pg_statio_user_tables_idx_blocks_hit", "Blocks of its indexes found in shared_buffers."),
+    counted("toast_blks_read", "pg_statio_user_tables_toast_blocks_read", "Blocks of its TOAST read from disk."),
+    counted("toast_blks_hit", "pg_statio_user_tables_toast_blocks_hit", "Blocks of its TOAST found in shared_buffers."),
+    counted("tidx_blks_read", "pg_statio_user_tables_tidx_blocks_read", "Blocks of its TOAST index read from disk."),
+    counted("tidx_blks_hit", "pg_statio_user_tables_tidx_blocks_hit",
+            "Blocks of its TOAST index found in shared_buffers."),
+};
+
+constexpr Query queries[] = {{.name = "statio_user_tables",
+                              .sql = R"(
+SELECT pg_catalog.current_database() AS datname, schemaname, relname, heap_blks_read, heap_blks_hit, idx_blks_read,
+       idx_blks_hit, toast_blks_read, toast_blks_hit, tidx_blks_read, tidx_blks_hit
+  FROM pg_catalog.pg_statio_user_tables
+ ORDER BY schemaname, relname)",
+                              .columns = columns}};
+
+}  // namespace
+
+constinit const Collector statio_user_tables_collector{.name = "statio_user_tables", .queries = queries};
+
+}  // namespace midst::sources

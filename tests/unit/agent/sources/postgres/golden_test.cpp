@@ -1,0 +1,62 @@
+// Recorded answers of real servers, through the catalogue and the text writer: what a release prints, byte by byte.
+#include "agent/sources/postgres/catalog.hpp"
+#include "agent/sources/postgres/rows_to_samples.hpp"
+#include "lib/metrics/encode.hpp"
+#include "tests/support/servers.hpp"
+#include "tests/unit/agent/sources/postgres/recorded_rows.hpp"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+namespace midst::sources {
+namespace {
+
+const std::filesystem::path golden = std::filesystem::path(MIDST_SOURCE_DIR) / "tests/golden/postgres";
+
+std::string encode(metrics::SnapshotBuilder& builder) {
+  std::vector<std::shared_ptr<const metrics::Snapshot>> snapshots;
+  snapshots.push_back(std::make_shared<const metrics::Snapshot>(builder.freeze()));
+  return metrics::encode(metrics::merge(std::move(snapshots)), metrics::Format::text);
+}
+
+void add_recorded(const Query& query, bool has_server_label, const std::filesystem::path& folder,
+                  metrics::SnapshotBuilder& builder) {
+  const auto file = folder / (std::string(query.name) + ".rows");
+  ASSERT_TRUE(std::filesystem::exists(file)) << file;
+  const auto text = test::read_file(file);
+  const test::RecordedRows rows(text);
+  const metrics::Label server{"server", "localhost:5432"};
+  const auto read = interpret(query, rows.view(),
+                              has_server_label ? std::span(&server, 1) : std::span<const metrics::Label>(), builder);
+  EXPECT_EQ(read.unreadable, 0U) << query.name;
+}
+
+/// The page as it is goes beside the test, so that a wanted change is one copy away.
+void expect_golden(const std::string& page, const std::filesystem::path& expected) {
+  if (page == test::read_file(expected)) return;
+  const auto actual = std::filesystem::temp_directory_path() / expected.filename();
+  std::ofstream(actual) << page;
+  ADD_FAILURE() << "diff " << expected << " " << actual;
+}
+
+TEST(Golden, APostgres15Page) {
+  metrics::SnapshotBuilder builder;
+  add_recorded(instance_query(), true, golden / "pg15", builder);
+  for (const auto& collector : postgres_catalog())
+    for (const auto& query : collector.queries)
+      if (query.fits(150'018, Edition::current))
+        add_recorded(query, collector.has_server_label, golden / "pg15", builder);
+  expect_golden(encode(builder), golden / "pg15.prom");
+}
+
+TEST(Golden, APgBouncer118Page) {
+  metrics::SnapshotBuilder builder;
+  for (const auto& command : pgbouncer_catalog())
+    add_recorded(command.queries.front(), false, golden / "pgbouncer_1_18", builder);
+  expect_golden(encode(builder), golden / "pgbouncer_1_18.prom");
+}
+
+}  // namespace
+}  // namespace midst::sources
