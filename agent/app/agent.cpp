@@ -1,0 +1,132 @@
+#include "agent/app/agent.hpp"
+
+#include "agent/app/self_metrics.hpp"
+#include "agent/ingest/listener.hpp"
+#include "agent/ingest/store.hpp"
+#include "agent/sources/postgres/pgbouncer_source.hpp"
+#include "agent/sources/postgres/postgres_source.hpp"
+#include "agent/sources/redis/redis_source.hpp"
+#include "agent/web/routes.hpp"
+#include "lib/base/log.hpp"
+#include "lib/net/http_server.hpp"
+
+#include <fmt/format.h>
+
+#include <utility>
+#include <vector>
+
+namespace midst::app {
+namespace {
+
+/// The one place where a kind of source is named. Order here is order on the page.
+void add_targets(scrape::Scraper& scraper, const asio::any_io_executor& executor, const Config& config) {
+  for (const auto& options : config.redis) scraper.add(std::make_unique<sources::RedisSource>(executor, options));
+  for (const auto& options : config.postgres) scraper.add(std::make_unique<sources::PostgresSource>(executor, options));
+  for (const auto& options : config.pgbouncer)
+    scraper.add(std::make_unique<sources::PgbouncerSource>(executor, options));
+}
+
+}  // namespace
+
+std::unique_ptr<scrape::Scraper> make_target_scraper(asio::any_io_executor executor, const Config& config) {
+  auto scraper = std::make_unique<scrape::Scraper>(executor, scrape::ScraperOptions{config.scrape.min_interval});
+  add_targets(*scraper, executor, config);
+  return scraper;
+}
+
+class Agent::Impl {
+ public:
+  Impl(asio::any_io_executor executor, Config config)
+      : executor_(std::move(executor)), config_(std::move(config)), scraper_(make_target_scraper(executor_, config_)) {
+    auto store = std::make_unique<ingest::Store>(config_.ingest.limits);
+    push_ = std::make_unique<ingest::Listener>(executor_, *store, ingest::ListenerOptions{});
+    scraper_->add(std::move(store));
+    scraper_->add(std::make_unique<SelfMetrics>([this] { return web_counters(); }));
+  }
+
+  Result<Done> start() {
+    if (const auto done = listen_for_push(); !done) return done.error();
+    auto& everything = add_server("");
+    for (const auto& address : config_.web.listen)
+      if (const auto done = listen(everything, address, "web.listen"); !done) return done.error();
+    for (const auto& listener : config_.web.listeners)
+      if (const auto done = listen(add_server(listener.view), listener.address, "web.listener.listen"); !done)
+        return done.error();
+    return Done{};
+  }
+
+  asio::awaitable<void> stop(Deadline deadline) {
+    for (auto& server : servers_) co_await server->drain(deadline);
+    co_await push_->drain(deadline);
+  }
+
+  [[nodiscard]] std::string summary() const {
+    const auto targets = config_.redis.size() + config_.postgres.size() + config_.pgbouncer.size();
+    return fmt::format("{} target{}; http on {}; push on {}", targets, targets == 1 ? "" : "s", fmt::join(addresses_, " "),
+                       push_address_.empty() ? "nothing" : push_address_);
+  }
+
+ private:
+  /// A default socket that cannot be opened (no /run/midst-agent without the package) costs the push side only; one
+  /// that the operator named is worth failing for.
+  Result<Done> listen_for_push() {
+    if (config_.ingest.socket.empty()) return Done{};
+    auto bound = push_->listen(config_.ingest.socket);
+    if (bound) {
+      push_address_ = *bound;
+      return Done{};
+    }
+    if (config_.ingest.is_socket_explicit) return bound.error().with_context("ingest.socket");
+    log::warn("no push socket: set ingest.socket, or \"\" for none",
+              {{"path", config_.ingest.socket}, {"error", bound.error().message}});
+    return Done{};
+  }
+
+  net::HttpServer& add_server(const std::string& view) {
+    web::WebOptions options{config_.scrape.timeout, config_.web.lifecycle, config_.web.probe, view};
+    servers_.push_back(std::make_unique<net::HttpServer>(
+        executor_, web::make_handler(*scraper_, std::move(options), web::Hooks{}), net::ServerLimits{}));
+    return *servers_.back();
+  }
+
+  Result<Done> listen(net::HttpServer& server, const std::string& address, std::string_view setting) {
+    auto bound = server.listen(address);
+    if (!bound) return bound.error().with_context(setting);
+    addresses_.push_back(*bound);
+    return Done{};
+  }
+
+  [[nodiscard]] WebCounters web_counters() const {
+    WebCounters total;
+    for (const auto& server : servers_) {
+      const auto counters = server->counters();
+      total.requests += counters.requests;
+      total.refused_connections += counters.refused_connections;
+      total.bad_requests += counters.bad_requests;
+      total.open_connections += counters.open_connections;
+    }
+    return total;
+  }
+
+  asio::any_io_executor executor_;
+  Config config_;
+  // In floor order: what is destroyed first stands last. The listener and the servers refer to what the scraper owns.
+  std::unique_ptr<scrape::Scraper> scraper_;
+  std::unique_ptr<ingest::Listener> push_;
+  std::vector<std::unique_ptr<net::HttpServer>> servers_;
+  std::vector<std::string> addresses_;
+  std::string push_address_;
+};
+
+Agent::Agent(asio::any_io_executor executor, Config config)
+    : impl_(std::make_unique<Impl>(std::move(executor), std::move(config))) {}
+
+Agent::~Agent() = default;
+
+Result<Done> Agent::start() { return impl_->start(); }
+
+asio::awaitable<void> Agent::stop(Deadline deadline) { return impl_->stop(deadline); }
+
+std::string Agent::summary() const { return impl_->summary(); }
+
+}  // namespace midst::app

@@ -1,0 +1,171 @@
+// The environment's part of the configuration.
+#include "agent/app/draft.hpp"
+#include "agent/app/secret.hpp"
+#include "lib/base/text.hpp"
+
+#include <fmt/core.h>
+
+#include <cstdlib>
+#include <utility>
+
+namespace midst::app {
+namespace {
+
+/// The variables: our own overrides of scalars, then those of the exporters when the file names no such target.
+class Variables {
+ public:
+  Variables(const Environment& environment, Draft& draft) : environment_(environment), draft_(draft) {}
+
+  void apply() {
+    auto& config = draft_.config;
+    use("MIDST_AGENT_WEB_LISTEN", [&](const std::string& value) -> Result<Done> {
+      config.web.listen.clear();
+      for (const auto part : text::split(value, ',')) config.web.listen.emplace_back(text::trim(part));
+      return Done{};
+    });
+    use("MIDST_AGENT_WEB_LIFECYCLE", [&](const std::string& value) { return set_bool(config.web.lifecycle, value); });
+    use("MIDST_AGENT_WEB_PROBE", [&](const std::string& value) { return set_bool(config.web.probe, value); });
+    use("MIDST_AGENT_LOG_LEVEL", [&](const std::string& value) { return set_level(config.log, value); });
+    use("MIDST_AGENT_LOG_FORMAT", [&](const std::string& value) { return set_format(config.log, value); });
+    use("MIDST_AGENT_SCRAPE_TIMEOUT",
+        [&](const std::string& value) { return set_duration(config.scrape.timeout, value, std::chrono::milliseconds(100)); });
+    use("MIDST_AGENT_SCRAPE_MIN_INTERVAL", [&](const std::string& value) {
+      return set_duration(config.scrape.min_interval, value, std::chrono::milliseconds(0));
+    });
+    use("MIDST_AGENT_INGEST_SOCKET", [&](const std::string& value) -> Result<Done> {
+      config.ingest.socket = value;
+      config.ingest.is_socket_explicit = true;
+      return Done{};
+    });
+    use("MIDST_AGENT_INGEST_MAX_SERIES",
+        [&](const std::string& value) { return set_count(config.ingest.limits.max_series, value); });
+    use("MIDST_AGENT_INGEST_MAX_SERIES_PER_CLIENT",
+        [&](const std::string& value) { return set_count(config.ingest.limits.max_series_per_client, value); });
+    if (config.redis.empty()) add_redis();
+    if (config.postgres.empty()) add_postgres();
+    if (config.pgbouncer.empty()) add_pgbouncer();
+  }
+
+ private:
+  template <class Set>
+  void use(std::string_view name, Set set) {
+    const auto value = environment_(name);
+    if (!value) return;
+    if (const Result<Done> done = set(*value); !done)
+      draft_.problems.push_back({"environment", fmt::format("{}: {}", name, done.error().message), true});
+  }
+
+  static Result<Done> set_bool(bool& out, const std::string& value) {
+    if (value != "true" && value != "false") return Error{Errc::config, "takes true or false"};
+    out = value == "true";
+    return Done{};
+  }
+
+  static Result<Done> set_duration(std::chrono::milliseconds& out, const std::string& value,
+                                   std::chrono::milliseconds least) {
+    const auto duration = text::parse_duration(value);
+    if (!duration) return duration.error();
+    if (*duration < least || *duration > std::chrono::minutes(10))
+      return Error{Errc::config, fmt::format("takes {} to 10m", text::format_duration(least))};
+    out = *duration;
+    return Done{};
+  }
+
+  static Result<Done> set_count(std::size_t& out, const std::string& value) {
+    const auto count = text::parse_integer(value);
+    if (!count || *count < 1) return Error{Errc::config, "takes a whole number of at least 1"};
+    out = static_cast<std::size_t>(*count);
+    return Done{};
+  }
+
+  void add_redis() {
+    use("REDIS_ADDR", [&](const std::string& address) -> Result<Done> {
+      if (address.empty()) return Done{};
+      sources::RedisOptions options;
+      const auto uri = redis::parse_uri(address);
+      if (!uri) return uri.error();
+      options.uri = *uri;
+      const auto username = environment_("REDIS_USER").value_or(uri->username);
+      Secret secret;
+      if (environment_("REDIS_PASSWORD")) secret = Secret(Secret::Kind::variable, "REDIS_PASSWORD");
+      else if (const auto file = environment_("REDIS_PASSWORD_FILE")) secret = Secret(Secret::Kind::file, *file);
+      if (!secret.is_empty())
+        options.login = [username, secret]() -> Result<redis::Login> {
+          auto password = secret.read();
+          if (!password) return password.error();
+          return redis::Login{username, std::move(*password)};
+        };
+      draft_.config.redis.push_back(std::move(options));
+      draft_.redis_labels.push_back(LabelMode::automatic);
+      return Done{};
+    });
+  }
+
+  void add_postgres() {
+    const auto whole = environment_("DATA_SOURCE_NAME");
+    const auto part = environment_("DATA_SOURCE_URI");
+    if (!whole && !part) return;
+    use(whole ? "DATA_SOURCE_NAME" : "DATA_SOURCE_URI", [&](const std::string& value) -> Result<Done> {
+      sources::PostgresOptions options;
+      const auto parsed = pq::parse_conninfo(whole ? value : "postgresql://" + value);
+      if (!parsed) return parsed.error();
+      options.conninfo = *parsed;
+      if (!whole) {
+        if (const auto user = environment_("DATA_SOURCE_USER")) options.conninfo.set("user", *user);
+        Secret secret;
+        if (const auto file = environment_("DATA_SOURCE_PASS_FILE")) secret = Secret(Secret::Kind::file, *file);
+        else if (environment_("DATA_SOURCE_PASS")) secret = Secret(Secret::Kind::variable, "DATA_SOURCE_PASS");
+        if (!secret.is_empty()) options.password = [secret] { return secret.read(); };
+      }
+      draft_.config.postgres.push_back(std::move(options));
+      draft_.postgres_labels.push_back(LabelMode::automatic);
+      return Done{};
+    });
+  }
+
+  void add_pgbouncer() {
+    use("PGBOUNCER_EXPORTER_CONNECTION_STRING", [&](const std::string& value) -> Result<Done> {
+      sources::PgbouncerOptions options;
+      const auto parsed = pq::parse_conninfo(value);
+      if (!parsed) return parsed.error();
+      options.conninfo = *parsed;
+      draft_.config.pgbouncer.push_back(std::move(options));
+      draft_.pgbouncer_labels.push_back(LabelMode::automatic);
+      return Done{};
+    });
+  }
+
+  const Environment& environment_;
+  Draft& draft_;
+};
+
+}  // namespace
+
+Result<Done> set_format(LogConfig& log_config, const std::string& text) {
+  if (text == "auto") {
+    log_config.format.reset();
+    return Done{};
+  }
+  const auto format = log::parse_format(text);
+  if (!format) return format.error();
+  log_config.format = *format;
+  return Done{};
+}
+
+Result<Done> set_level(LogConfig& log_config, const std::string& text) {
+  const auto level = log::parse_level(text);
+  if (!level) return level.error();
+  log_config.level = *level;
+  return Done{};
+}
+
+void apply_environment(const Environment& environment, Draft& draft) { Variables(environment, draft).apply(); }
+
+Environment process_environment() {
+  return [](std::string_view name) -> std::optional<std::string> {
+    const char* value = std::getenv(std::string(name).c_str());
+    return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+  };
+}
+
+}  // namespace midst::app

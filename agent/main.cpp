@@ -1,0 +1,61 @@
+// midst-agent: from argv to a subcommand.
+#include "agent/app/commands.hpp"
+
+#include "lib/base/version.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <iostream>
+#include <optional>
+#include <string>
+
+namespace {
+
+using namespace midst::app;
+
+struct Arguments {
+  std::optional<std::string> config_path;
+  bool connects = false, as_json = false;
+  CollectOptions collect;
+};
+
+void add_config_option(CLI::App& command, Arguments& arguments) {
+  command.add_option("-c,--config", arguments.config_path, "Configuration file")
+      ->type_name("FILE")
+      ->default_str("/etc/midst-agent/midst-agent.toml");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Arguments arguments;
+  CLI::App program("One sidecar for Redis, Postgres, PgBouncer and pushed metrics.", "midst-agent");
+  program.set_version_flag("--version", "midst-agent " + std::string(midst::version()));
+  program.require_subcommand(0, 1);
+  add_config_option(program, arguments);
+
+  auto* run_command = program.add_subcommand("run", "Serve until SIGTERM (what happens without a command too)");
+  add_config_option(*run_command, arguments);
+
+  auto* check_command = program.add_subcommand("check", "Report every problem of the configuration");
+  add_config_option(*check_command, arguments);
+  check_command->add_flag("--connect", arguments.connects, "Also try every target");
+  check_command->add_flag("--json", arguments.as_json, "Report as JSON");
+
+  auto* collect_command = program.add_subcommand("collect", "Collect once and print, without a daemon");
+  add_config_option(*collect_command, arguments);
+  collect_command->add_option("target", arguments.collect.targets, "Names of targets; all when none");
+  collect_command->add_option("--format", arguments.collect.format, "text, openmetrics or json")
+      ->check(CLI::IsMember({"text", "openmetrics", "json"}));
+  collect_command->add_flag("--timing", arguments.collect.shows_timing, "Print how long each target took");
+
+  try {
+    program.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int code = program.exit(error);
+    return code == 0 ? exit_ok : exit_usage;
+  }
+  if (check_command->parsed()) return check(arguments.config_path, arguments.connects, arguments.as_json);
+  if (collect_command->parsed()) return collect(arguments.config_path, arguments.collect);
+  return run(arguments.config_path);
+}

@@ -1,0 +1,66 @@
+#!/usr/bin/env python3
+"""The lints themselves: each is shown a small tree with the fault it exists for, and must find it."""
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+
+
+def run(lint, files):
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        (root / "tests/lint").mkdir(parents=True)
+        (root / "tests/lint/floors.txt").write_text("lib/base:\nlib/net: lib/base\n")
+        for name, text in files.items():
+            path = root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        done = subprocess.run([sys.executable, HERE / lint, root], capture_output=True, text=True)
+        return done.returncode, done.stdout
+
+
+class Floors(unittest.TestCase):
+    def test_an_allowed_include_passes(self):
+        code, _ = run("check_floors.py", {"lib/base/a.hpp": "", "lib/net/b.cpp": '#include "lib/base/a.hpp"\n'})
+        self.assertEqual(code, 0)
+
+    def test_an_upward_include_fails(self):
+        code, text = run("check_floors.py", {"lib/net/a.hpp": "", "lib/base/b.cpp": '#include "lib/net/a.hpp"\n'})
+        self.assertEqual(code, 1)
+        self.assertIn("lib/base may not include lib/net", text)
+
+    def test_a_circle_fails(self):
+        code, text = run("check_floors.py", {"lib/base/a.hpp": '#include "lib/base/b.hpp"\n',
+                                             "lib/base/b.hpp": '#include "lib/base/a.hpp"\n'})
+        self.assertEqual(code, 1)
+        self.assertIn("circle of includes", text)
+
+    def test_an_unlisted_folder_fails(self):
+        code, _ = run("check_floors.py", {"lib/other/a.cpp": ""})
+        self.assertEqual(code, 1)
+
+
+class Shape(unittest.TestCase):
+    @staticmethod
+    def function_of(lines):
+        return "int f(int a) {\n" + "  a += 1;\n" * (lines - 3) + "  return a;\n}\n"
+
+    def test_a_function_at_the_limit_passes_and_one_line_more_fails(self):
+        self.assertEqual(run("check_shape.py", {"lib/base/a.cpp": self.function_of(70)})[0], 0)
+        code, text = run("check_shape.py", {"lib/base/a.cpp": self.function_of(71)})
+        self.assertEqual(code, 1)
+        self.assertIn("a.cpp:1: function of 71 lines", text)
+
+    def test_a_header_at_the_limit_passes_and_one_line_more_fails(self):
+        self.assertEqual(run("check_shape.py", {"lib/base/a.hpp": "#pragma once\n" + "//\n" * 199})[0], 0)
+        self.assertEqual(run("check_shape.py", {"lib/base/a.hpp": "#pragma once\n" + "//\n" * 200})[0], 1)
+
+    def test_a_table_is_exempt(self):
+        self.assertEqual(run("check_shape.py", {"lib/base/a.cpp": "// Table: rows.\n" + "//\n" * 900})[0], 0)
+
+
+if __name__ == "__main__":
+    unittest.main()

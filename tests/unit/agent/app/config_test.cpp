@@ -1,0 +1,281 @@
+#include "agent/app/config.hpp"
+
+#include "tests/support/servers.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <map>
+
+namespace midst::app {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::ElementsAre;
+using testing::Pair;
+
+Environment variables(std::map<std::string, std::string, std::less<>> values) {
+  return [values](std::string_view name) -> std::optional<std::string> {
+    const auto found = values.find(name);
+    return found == values.end() ? std::nullopt : std::optional(found->second);
+  };
+}
+
+const Environment no_variables = variables({});
+
+std::vector<std::string> problems_of(std::string_view toml, const Environment& environment = no_variables) {
+  std::vector<std::string> lines;
+  for (const auto& problem : parse_config(toml, "a.toml", environment).problems) lines.push_back(describe(problem));
+  return lines;
+}
+
+Config good(std::string_view toml, const Environment& environment = no_variables) {
+  auto parsed = parse_config(toml, "a.toml", environment);
+  for (const auto& problem : parsed.problems) ADD_FAILURE() << describe(problem);
+  return std::move(parsed.config);
+}
+
+TEST(Config, AnEmptyFileGivesTheDefaults) {
+  const auto config = good("");
+  EXPECT_THAT(config.web.listen, ElementsAre("127.0.0.1:9464"));
+  EXPECT_FALSE(config.web.lifecycle);
+  EXPECT_FALSE(config.web.probe);
+  EXPECT_EQ(config.log.level, log::Level::info);
+  EXPECT_EQ(config.log.format, std::nullopt);
+  EXPECT_EQ(config.scrape.timeout, 9s);
+  EXPECT_EQ(config.scrape.min_interval, 1s);
+  EXPECT_EQ(config.ingest.socket, "/run/midst-agent/push.sock");
+  EXPECT_FALSE(config.ingest.is_socket_explicit);
+  EXPECT_EQ(config.ingest.limits.max_series, 200'000);
+  EXPECT_EQ(config.ingest.limits.max_series_per_client, 10'000);
+  EXPECT_TRUE(config.redis.empty());
+}
+
+TEST(Config, TheShippedFileHoldsTheDefaultsAndNoProblem) {
+  const auto config = good(test::read_file(MIDST_SOURCE_DIR "/configs/midst-agent.toml"));
+  EXPECT_EQ(config.scrape.timeout, Config().scrape.timeout);
+  EXPECT_EQ(config.scrape.min_interval, Config().scrape.min_interval);
+  EXPECT_EQ(config.web.listen, Config().web.listen);
+  EXPECT_EQ(config.ingest.socket, Config().ingest.socket);
+  EXPECT_EQ(config.ingest.limits.max_series, Config().ingest.limits.max_series);
+}
+
+TEST(Config, TheShippedFileIsGoodWithEveryExampleLineSwitchedOn) {
+  const auto text = test::read_file(MIDST_SOURCE_DIR "/configs/midst-agent.toml");
+  std::istringstream lines(text);
+  std::string enabled;
+  for (std::string line; std::getline(lines, line);) {
+    const auto body = line.starts_with("# ") ? line.substr(2) : std::string();
+    const bool is_setting = body.starts_with("[") || body.find(" = ") < body.find(' ') + 1;
+    enabled += (is_setting ? body : line) + "\n";
+  }
+  const auto config = good(enabled);
+  EXPECT_EQ(config.redis.size(), 1);
+  EXPECT_EQ(config.postgres.size(), 1);
+  EXPECT_EQ(config.pgbouncer.size(), 1);
+  EXPECT_EQ(config.web.listeners.size(), 1);
+}
+
+TEST(Config, ReadsEveryTable) {
+  const auto config = good(R"(
+[web]
+listen = ["127.0.0.1:1", "unix:/run/x.sock"]
+lifecycle = true
+probe = true
+[[web.listener]]
+listen = "127.0.0.1:9121"
+view = "redis"
+[log]
+level = "debug"
+format = "json"
+[scrape]
+timeout = "4500ms"
+min_interval = "0s"
+[[redis]]
+name = "cache"
+url = "redis://10.0.0.5:6380/3"
+[[postgres]]
+name = "db"
+dsn = "host=/run/postgresql dbname=app"
+statement_timeout = "5s"
+lock_timeout = "20ms"
+compat = "0.11"
+[postgres.collectors]
+settings = false
+[[pgbouncer]]
+dsn = "postgresql://stats@127.0.0.1:6432/pgbouncer"
+[ingest]
+socket = "/tmp/push.sock"
+max_series = 5
+max_series_per_client = 2
+)");
+  EXPECT_THAT(config.web.listen, ElementsAre("127.0.0.1:1", "unix:/run/x.sock"));
+  EXPECT_TRUE(config.web.lifecycle);
+  EXPECT_TRUE(config.web.probe);
+  EXPECT_EQ(config.web.listeners.at(0).address, "127.0.0.1:9121");
+  EXPECT_EQ(config.web.listeners.at(0).view, "redis");
+  EXPECT_EQ(config.log.level, log::Level::debug);
+  EXPECT_EQ(config.log.format, log::Format::json);
+  EXPECT_EQ(config.scrape.timeout, 4500ms);
+  EXPECT_EQ(config.scrape.min_interval, 0ms);
+  EXPECT_EQ(config.redis.at(0).name, "cache");
+  EXPECT_EQ(config.redis.at(0).uri.host, "10.0.0.5");
+  EXPECT_EQ(config.redis.at(0).uri.port, 6380);
+  EXPECT_EQ(config.redis.at(0).uri.database, 3);
+  EXPECT_EQ(config.postgres.at(0).name, "db");
+  EXPECT_EQ(config.postgres.at(0).conninfo.get("dbname"), "app");
+  EXPECT_EQ(config.postgres.at(0).statement_timeout, 5s);
+  EXPECT_EQ(config.postgres.at(0).lock_timeout, 20ms);
+  EXPECT_EQ(config.postgres.at(0).compat, sources::Compat::v0_11);
+  EXPECT_THAT(config.postgres.at(0).collectors, ElementsAre(Pair("settings", false)));
+  EXPECT_EQ(config.pgbouncer.at(0).conninfo.get("user"), "stats");
+  EXPECT_EQ(config.ingest.socket, "/tmp/push.sock");
+  EXPECT_TRUE(config.ingest.is_socket_explicit);
+  EXPECT_EQ(config.ingest.limits.max_series, 5);
+  EXPECT_EQ(config.ingest.limits.max_series_per_client, 2);
+}
+
+struct BadCase {
+  const char* toml;
+  const char* problem;
+};
+
+class BadConfig : public testing::TestWithParam<BadCase> {};
+
+TEST_P(BadConfig, IsReportedWithPlaceSettingAndRemedy) {
+  EXPECT_THAT(problems_of(GetParam().toml), ElementsAre(GetParam().problem));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Cases, BadConfig,
+    testing::Values(
+        BadCase{"[web]\nlisteen = []\n", "a.toml:2:1: error: unknown key web.listeen; did you mean web.listen?"},
+        BadCase{"[wbe]\n", "a.toml:1:2: error: unknown key wbe; did you mean web?"},
+        BadCase{"zzzzzz = 1\n", "a.toml:1:1: error: unknown key zzzzzz"},
+        BadCase{"[web]\nlisten = \"127.0.0.1:1\"\n", "a.toml:2:10: error: web.listen takes a list of strings"},
+        BadCase{"[web]\nlisten = [1]\n", "a.toml:2:11: error: web.listen takes a list of strings"},
+        BadCase{"[web]\nprobe = \"yes\"\n", "a.toml:2:9: error: web.probe takes true or false"},
+        BadCase{"[[web.listener]]\nlisten = \"127.0.0.1:1\"\nview = \"mysql\"\n",
+                "a.toml:3:8: error: web.listener.view: unknown view \"mysql\"; one of redis, postgres, pgbouncer, api"},
+        BadCase{"[log]\nlevel = \"loud\"\n",
+                "a.toml:2:9: error: log.level: unknown level \"loud\"; one of debug, info, warn, error"},
+        BadCase{"[scrape]\ntimeout = \"10ms\"\n",
+                "a.toml:2:11: error: scrape.timeout = 10ms is out of range; it takes 100ms to 10m"},
+        BadCase{"[scrape]\ntimeout = 9\n", "a.toml:2:11: error: scrape.timeout takes a duration like \"9s\""},
+        BadCase{"[ingest]\nmax_series = 0\n",
+                "a.toml:2:14: error: ingest.max_series = 0 is out of range; it takes 1 to 100000000"},
+        BadCase{"[ingest]\nmax_series = -1\n",
+                "a.toml:2:14: error: ingest.max_series = -1 is out of range; it takes 1 to 100000000"},
+        BadCase{"[redis]\nurl = \"redis://a\"\n", "a.toml:1:1: error: redis takes one or more [[redis]] tables"},
+        BadCase{"[[postgres]]\nname = \"x\"\n",
+                "a.toml:1:1: error: postgres.dsn is missing; write it like \"host=/run/postgresql dbname=postgres\""},
+        BadCase{"[[postgres]]\ndsn = \"host=a\"\n[postgres.collectors]\nsetings = false\n",
+                "a.toml:4:1: error: unknown key postgres.collectors.setings; did you mean postgres.collectors.settings?"},
+        BadCase{"[[redis]]\npassword = \"a\"\npassword_file = \"b\"\n",
+                "a.toml:3:17: error: redis.password_file is one too many; give only one of password, password_file, "
+                "password_env, password_credential"},
+        BadCase{"[[redis]]\n[[redis]]\n",
+                "configuration: error: two [[redis]] targets are called \"main\"; give each its own name"},
+        BadCase{"[[redis]]\nlabel = \"often\"\n",
+                "a.toml:2:9: error: redis.label: unknown value \"often\"; one of auto, always, never"}));
+
+TEST(Config, ReportsEveryProblemAtOnce) {
+  EXPECT_EQ(problems_of("[web]\nprobe = 1\nx = 2\n[log]\nlevel = \"a\"\n").size(), 3);
+}
+
+TEST(Config, WarnsOfKeysThatHaveNoEffectYet) {
+  const auto parsed = parse_config("[ingest]\nstate_file = \"/x\"\n", "a.toml", no_variables);
+  ASSERT_EQ(parsed.problems.size(), 1);
+  EXPECT_EQ(describe(parsed.problems[0]), "a.toml:2:14: warning: ingest.state_file has no effect in this version");
+  EXPECT_FALSE(parsed.has_errors());
+}
+
+TEST(Config, ASingleTargetCarriesNoLabelAndASecondOneLabelsBoth) {
+  EXPECT_TRUE(good("[[redis]]\n").redis.at(0).constant_labels.empty());
+  const auto two = good("[[redis]]\nname = \"a\"\n[[redis]]\nname = \"b\"\n[[pgbouncer]]\ndsn = \"host=x\"\n");
+  EXPECT_THAT(two.redis.at(0).constant_labels, ElementsAre(Pair("target", "a")));
+  EXPECT_THAT(two.redis.at(1).constant_labels, ElementsAre(Pair("target", "b")));
+  EXPECT_TRUE(two.pgbouncer.at(0).constant_labels.empty());
+}
+
+TEST(Config, LabelAlwaysAndNeverOverrideTheRule) {
+  EXPECT_THAT(good("[[redis]]\nlabel = \"always\"\n").redis.at(0).constant_labels, ElementsAre(Pair("target", "main")));
+  EXPECT_TRUE(good("[[redis]]\nname = \"a\"\nlabel = \"never\"\n[[redis]]\nname = \"b\"\n")
+                  .redis.at(0)
+                  .constant_labels.empty());
+}
+
+TEST(Config, APasswordInTheFileNeverAppearsInAProblem) {
+  const auto lines = problems_of(
+      "[[redis]]\nurl = \"redis://user:canary@host:99999/\"\n[[postgres]]\ndsn = \"host=a password=canary nonsense\"\n");
+  ASSERT_EQ(lines.size(), 2);
+  for (const auto& line : lines) EXPECT_EQ(line.find("canary"), std::string::npos) << line;
+}
+
+TEST(Config, ReadsThePasswordFileAtEachLogin) {
+  const test::TempDir folder;
+  const auto file = folder.path() / "password";
+  std::ofstream(file) << "first\n";
+  const auto config =
+      good("[[redis]]\nusername = \"app\"\npassword_file = \"" + file.string() + "\"\n[[postgres]]\ndsn = \"host=a\"\n"
+           "password_file = \"" + file.string() + "\"\n");
+  EXPECT_EQ(config.redis.at(0).login()->password, "first");
+  EXPECT_EQ(config.redis.at(0).login()->username, "app");
+  EXPECT_EQ(*config.postgres.at(0).password(), "first");
+  std::ofstream(file) << "second";
+  EXPECT_EQ(config.redis.at(0).login()->password, "second");
+  EXPECT_EQ(*config.postgres.at(0).password(), "second");
+}
+
+TEST(Config, VariablesOverrideScalarsOfTheFile) {
+  const auto config = good("[scrape]\ntimeout = \"5s\"\n",
+                           variables({{"MIDST_AGENT_WEB_LISTEN", "127.0.0.1:1, [::1]:2"},
+                                      {"MIDST_AGENT_SCRAPE_TIMEOUT", "3s"},
+                                      {"MIDST_AGENT_LOG_FORMAT", "json"},
+                                      {"MIDST_AGENT_INGEST_SOCKET", "/tmp/p.sock"}}));
+  EXPECT_THAT(config.web.listen, ElementsAre("127.0.0.1:1", "[::1]:2"));
+  EXPECT_EQ(config.scrape.timeout, 3s);
+  EXPECT_EQ(config.log.format, log::Format::json);
+  EXPECT_EQ(config.ingest.socket, "/tmp/p.sock");
+  EXPECT_TRUE(config.ingest.is_socket_explicit);
+}
+
+TEST(Config, ABadVariableIsNamed) {
+  EXPECT_THAT(problems_of("", variables({{"MIDST_AGENT_WEB_PROBE", "1"}})),
+              ElementsAre("environment: error: MIDST_AGENT_WEB_PROBE: takes true or false"));
+}
+
+TEST(Config, TheExportersVariablesMakeTargetsWhenTheFileHasNone) {
+  const auto environment = variables({{"REDIS_ADDR", "redis://r:1"},
+                                      {"DATA_SOURCE_URI", "h:2/d?sslmode=disable"},
+                                      {"DATA_SOURCE_USER", "me"},
+                                      {"PGBOUNCER_EXPORTER_CONNECTION_STRING", "postgres://p@b:3/pgbouncer"}});
+  const auto config = good("", environment);
+  EXPECT_EQ(config.redis.at(0).uri.host, "r");
+  EXPECT_EQ(config.postgres.at(0).conninfo.get("host"), "h");
+  EXPECT_EQ(config.postgres.at(0).conninfo.get("user"), "me");
+  EXPECT_EQ(config.pgbouncer.at(0).conninfo.get("port"), "3");
+  const auto with_file = good("[[redis]]\nurl = \"redis://file:9\"\n", environment);
+  ASSERT_EQ(with_file.redis.size(), 1);
+  EXPECT_EQ(with_file.redis.at(0).uri.host, "file");
+}
+
+TEST(Config, LoadsTheFragmentsBesideTheFileInNameOrder) {
+  const test::TempDir folder;
+  std::ofstream(folder.path() / "midst-agent.toml") << "[[redis]]\nname = \"one\"\n";
+  std::filesystem::create_directory(folder.path() / "conf.d");
+  std::ofstream(folder.path() / "conf.d" / "20.toml") << "[[redis]]\nname = \"three\"\n[web]\nprobe = 1\n";
+  std::ofstream(folder.path() / "conf.d" / "10.toml") << "[[redis]]\nname = \"two\"\n";
+  std::ofstream(folder.path() / "conf.d" / "notes.txt") << "not read";
+  const auto parsed = load_config((folder.path() / "midst-agent.toml").string(), no_variables);
+  ASSERT_EQ(parsed.config.redis.size(), 3);
+  EXPECT_EQ(parsed.config.redis[1].name, "two");
+  EXPECT_EQ(parsed.config.redis[2].name, "three");
+  ASSERT_EQ(parsed.problems.size(), 1);
+  EXPECT_EQ(parsed.problems[0].place, (folder.path() / "conf.d" / "20.toml").string() + ":4:9");
+}
+
+}  // namespace
+}  // namespace midst::app
