@@ -50,7 +50,7 @@ bool needs_quotes(std::string_view value) {
   if (value.empty()) return true;
   for (const char c : value)
     if (static_cast<unsigned char>(c) <= ' ' || c == '"' || c == '=' || c == '\\' || c == 127) return true;
-  return false;
+  return !text::is_utf8(value);  // a quoted value is mended
 }
 
 void append_pair(std::string& line, std::string_view key, std::string_view value) {

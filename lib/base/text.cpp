@@ -56,6 +56,21 @@ const Unit* find_unit(const Unit (&units)[N], std::string_view name) {
   return nullptr;
 }
 
+/// Which end of the range a decimal number fell off: the place of its first digit that counts, moved by its exponent.
+bool is_below_one(std::string_view digits) {
+  const auto e = std::min(digits.find_first_of("eE"), digits.size());
+  const auto mantissa = digits.substr(0, e);
+  const auto point = std::min(mantissa.find('.'), mantissa.size());
+  const auto first = std::min(mantissa.find_first_of("123456789"), mantissa.size());
+  const auto place = static_cast<std::int64_t>(point) - static_cast<std::int64_t>(first);
+  auto exponent = digits.substr(std::min(e + 1, digits.size()));
+  if (exponent.starts_with('+')) exponent.remove_prefix(1);
+  std::int64_t shift = 0;
+  const auto parsed = std::from_chars(exponent.data(), exponent.data() + exponent.size(), shift);
+  if (parsed.ec == std::errc::result_out_of_range) return exponent.front() == '-';
+  return place + shift <= 0;
+}
+
 std::size_t edit_distance(std::string_view left, std::string_view right) {
   std::vector<std::size_t> row(right.size() + 1);
   std::iota(row.begin(), row.end(), std::size_t{0});
@@ -79,11 +94,8 @@ Result<double> parse_number(std::string_view text) {
   double value{};
   const auto [end, ec] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
   const bool whole = end == digits.data() + digits.size() && !digits.empty();
-  if (whole && ec == std::errc::result_out_of_range) {
-    // from_chars leaves the value alone; the sign and the size of the exponent tell which end it fell off.
-    const bool tiny = digits.find("e-") != std::string_view::npos || digits.find("E-") != std::string_view::npos ||
-                      digits.starts_with("0.") || digits.starts_with("-0.");
-    const double magnitude = tiny ? 0.0 : std::numeric_limits<double>::infinity();
+  if (whole && ec == std::errc::result_out_of_range) {  // from_chars leaves the value alone
+    const double magnitude = is_below_one(digits) ? 0.0 : std::numeric_limits<double>::infinity();
     return digits.front() == '-' ? -magnitude : magnitude;
   }
   if (ec != std::errc{} || !whole) return Error{Errc::protocol, fmt::format("not a number: \"{}\"", text)};
@@ -241,7 +253,7 @@ Result<std::string> percent_decode(std::string_view text) {
 
 std::string_view closest(std::string_view word, const std::vector<std::string_view>& candidates) {
   std::string_view best;
-  std::size_t best_distance = std::max<std::size_t>(2, word.size() / 3) + 1;
+  std::size_t best_distance = std::min(std::max<std::size_t>(2, word.size() / 3) + 1, word.size());
   for (const auto candidate : candidates) {
     const auto distance = edit_distance(word, candidate);
     if (distance < best_distance) {

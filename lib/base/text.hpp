@@ -42,7 +42,8 @@ void append_json_string(std::string& out, std::string_view value);
 /// @return "%41b" → "Ab"; Errc::protocol on a broken escape.
 [[nodiscard]] Result<std::string> percent_decode(std::string_view text);
 
-/// @return the candidate nearest to `word` by edit distance, or empty when none is within a third of its length.
+/// @return the candidate nearest to `word` by edit distance, or empty when none is within two edits or a third of its
+/// length, whichever is more, and fewer edits than it has letters.
 [[nodiscard]] std::string_view closest(std::string_view word, const std::vector<std::string_view>& candidates);
 
 }  // namespace midst::text
