@@ -85,10 +85,9 @@ std::string_view last_attempt(std::string_view message) noexcept {
 
 Errc kind_of(std::string_view message) noexcept {
   const auto attempt = last_attempt(message);
-  if (const auto sqlstate = last_sqlstate(attempt); !sqlstate.empty()) {
-    const auto kind = classify_sqlstate(sqlstate);
-    if (kind != Errc::server) return kind;
-  }
+  // PgBouncer has 08P01 (protocol_violation) for whatever it does not like; then the words say more.
+  const auto sqlstate = last_sqlstate(attempt);
+  if (!sqlstate.empty() && !sqlstate.starts_with("08")) return classify_sqlstate(sqlstate);
   for (const auto& phrase : phrases)
     if (attempt.find(phrase.text) != std::string_view::npos) return phrase.kind;
   return Errc::server;
