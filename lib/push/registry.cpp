@@ -153,8 +153,7 @@ void Registry::welcome(const wire::Welcome& welcome) {
 
 void Registry::refuse_family(std::uint32_t family) {
   const std::lock_guard lock(mutex_);
-  if (family >= families_.size() || std::exchange(families_[family].is_refused, true)) return;
-  ++counts_.rejected;
+  if (family < families_.size()) families_[family].is_refused = true;  // its series come as refused with the next ACK
 }
 
 void Registry::refuse_series(std::uint32_t series) {

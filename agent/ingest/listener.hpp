@@ -1,0 +1,54 @@
+// The socket of the native push protocol: accepts, reads, writes, and ends connections. What the bytes mean is the
+// session's; what they count is the Store's.
+#pragma once
+
+#include "agent/ingest/store.hpp"
+#include "lib/base/deadline.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <string>
+
+namespace midst::ingest {
+
+struct ListenerOptions {
+  std::size_t max_clients = 1024;                  ///< Connected at once; one more gets ERR and is closed.
+  std::size_t max_frame = 64 * 1024;               ///< Payload bytes, 16 KiB … 1 MiB.
+  std::chrono::milliseconds hello_timeout{5000};   ///< From accept to HELLO.
+  std::chrono::milliseconds write_timeout{5000};   ///< For the replies of one read; a client that reads none is dropped.
+  mode_t socket_mode = 0660;
+  std::string socket_group;                        ///< Group owner of the socket file; empty: the process's own.
+};
+
+/// Construct, listen() or adopt() as often as needed, then drain() once. Loop thread only.
+class Listener {
+ public:
+  /// @param store  must outlive the listener.
+  Listener(asio::any_io_executor executor, Store& store, ListenerOptions options);
+  /// Closes what drain() has not.
+  ~Listener();
+  Listener(const Listener&) = delete;
+  Listener& operator=(const Listener&) = delete;
+
+  /// Accepts on a socket file made at `path`; one that a dead process left is replaced.
+  /// @return the path, or why not (net::open_listener()).
+  Result<std::string> listen(std::string path);
+  /// Accepts on a listening stream descriptor (systemd), whose owner this becomes.
+  Result<std::string> adopt(int listening_descriptor);
+
+  /// Stops accepting, takes in what clients have sent already, and closes every connection; by `deadline` at the latest.
+  asio::awaitable<void> drain(Deadline deadline);
+
+  [[nodiscard]] std::size_t client_count() const noexcept;
+
+ private:
+  class Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace midst::ingest
