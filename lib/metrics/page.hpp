@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <span>
 #include <string>
 #include <string_view>
@@ -28,9 +27,7 @@ class Page {
   void end(const char* written_to) noexcept { used_ = static_cast<std::size_t>(written_to - bytes_.data()); }
 
   void append(std::string_view text) {
-    char* to = room(text.size());
-    std::memcpy(to, text.data(), text.size());
-    used_ += text.size();
+    used_ += text.copy(room(text.size()), text.size());
   }
 
   [[nodiscard]] std::string take() && {
@@ -59,8 +56,7 @@ inline constexpr std::size_t number_bytes = 32;
 [[nodiscard]] char* write_bound(char* to, double value) noexcept;
 
 [[nodiscard]] inline char* write_text(char* to, std::string_view text) noexcept {
-  std::memcpy(to, text.data(), text.size());
-  return to + text.size();
+  return to + text.copy(to, text.size());
 }
 
 /// @return about the bytes the text formats need for the page; not less than that for pages without much HELP.

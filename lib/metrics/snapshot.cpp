@@ -60,10 +60,8 @@ void append_escaped(std::string& out, std::string_view value) {
 void append_label_text(std::string& out, std::vector<Label>& labels) {
   std::forward_list<std::string> names;
   for (auto& label : labels) {
-    if (label.name == name_label)
-      label.name = names.emplace_front(exported(label.name));
-    else if (!is_valid(label.name, is_name_char))
-      label.name = names.emplace_front(mended(label.name, is_name_char));
+    if (!is_valid(label.name, is_name_char)) label.name = names.emplace_front(mended(label.name, is_name_char));
+    if (label.name == name_label) label.name = names.emplace_front(exported(label.name));
   }
   std::stable_sort(labels.begin(), labels.end(), [](const Label& a, const Label& b) { return a.name < b.name; });
   for (std::size_t i = 0; i < labels.size(); ++i) {

@@ -67,7 +67,8 @@ TEST_P(LabelNames, AreMadeValid) {
 INSTANTIATE_TEST_SUITE_P(Table, LabelNames,
                          ::testing::Values(NameCase{"cmd", "cmd"}, NameCase{"a.b-c", "a_b_c"}, NameCase{"0db", "_0db"},
                                            NameCase{"", "_"}, NameCase{"k\xC3\xA4", "k__"}, NameCase{"a\"b", "a_b"},
-                                           NameCase{"__name__", "exported___name__"}));
+                                           NameCase{"__name__", "exported___name__"},
+                                           NameCase{"~_name__", "exported___name__"}));
 
 TEST(SnapshotBuilder, KeepsTheFirstOfTwoNamesThatBecomeEqual) {
   SnapshotBuilder builder;
