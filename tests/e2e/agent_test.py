@@ -127,7 +127,7 @@ class Daemon(unittest.TestCase):
 
     def test_serves_without_any_target(self):
         agent = self.start()
-        self.assertEqual(agent.page()["midst_push_clients", ()], 0)
+        self.assertEqual(agent.page()["midst_push_clients", (("state", "connected"),)], 0)
         self.assertEqual(get(agent.url("/-/healthy"))[0], 200)
         self.assertEqual(get(agent.url("/-/ready"))[0], 200)
 

@@ -104,18 +104,18 @@ class Faults(unittest.TestCase):
     def test_killed_api_leaves_its_totals_and_comes_back(self):
         api, series = self.stack.api, ("http_requests_total", (("method", "GET"), ("route", "/health"), ("status", "200")))
         get(api.url("/health"))
-        wait_until(lambda: self.stack.agent.page().get(("midst_push_clients", ())) == 1, "one client")
+        wait_until(lambda: self.stack.agent.page().get(("midst_push_clients", (("state", "connected"),))) == 1, "one client")
         before = self.settled(series)
         api.kill()
         page = self.scrape()
-        self.assertEqual(page["midst_push_clients", ()], 0)
+        self.assertEqual(page["midst_push_clients", (("state", "connected"),)], 0)
         self.assertEqual(page[series], before, "a counter fell or jumped because its client died")
         self.assert_complete_but_for(page, ())
         api.start()
         for _ in range(5):
             self.assertEqual(get(api.url("/health"))[0], 200)
         wait_until(lambda: self.stack.agent.page()[series] == before + 5, f"{series} reaches {before + 5}")
-        self.assertEqual(self.scrape()["midst_push_clients", ()], 1)
+        self.assertEqual(self.scrape()["midst_push_clients", (("state", "connected"),)], 1)
 
     def settled(self, series):
         """The value once two flushes have passed without a change."""
@@ -128,17 +128,17 @@ class Faults(unittest.TestCase):
         return value
 
     def test_a_restarted_agent_shows_what_clients_counted_meanwhile(self):
-        api, series = self.stack.api, ("http_requests_total", (("method", "GET"), ("route", "/ready"), ("status", "200")))
+        api, series = self.stack.api, ("http_requests_total", (("method", "GET"), ("route", "/health"), ("status", "200")))
         api.kill()
         self.stack.agent.kill()
         self.stack.agent.start()
         api.start()
         for _ in range(3):
-            self.assertEqual(get(api.url("/ready"))[0], 200)
+            self.assertEqual(get(api.url("/health"))[0], 200)
         wait_until(lambda: self.stack.agent.page().get(series) == 3, f"{series} reaches 3")
         self.stack.agent.kill()
         for _ in range(7):
-            self.assertEqual(get(api.url("/ready"))[0], 200)
+            self.assertEqual(get(api.url("/health"))[0], 200)
         self.stack.agent.start()
         wait_until(lambda: self.stack.agent.page().get(series) == 10, f"{series} reaches 10")
         self.scrape_until_back()

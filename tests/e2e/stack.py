@@ -1,6 +1,8 @@
 """Starts the real servers and programs on free loopback ports under a temporary folder, for the end-to-end tests."""
+import json
 import os
 import pwd
+import re
 import shutil
 import signal
 import socket
@@ -8,10 +10,9 @@ import subprocess
 import tempfile
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from pathlib import Path
-
-from prometheus_client.parser import text_string_to_metric_families
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(os.environ.get("MIDST_BIN_DIR", ROOT / "build/dev/bin"))
@@ -49,12 +50,24 @@ def get(url, headers=None, timeout=PATIENCE_SECONDS, data=None, method=None):
             return answer.code, answer.headers, answer.read()
 
 
+LINE = re.compile(r'([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{((?:[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\]|\\.)*",?)*)\})? (\S+)')
+LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"')
+UNESCAPED = {"\\\\": "\\", '\\"': '"', "\\n": "\n"}
+
+
 def samples(text):
-    """{(series name, ((label, value), …)): number} of a text 0.0.4 page."""
+    """{(series name, ((label, value), …)): number} of a text 0.0.4 page. Not prometheus_client's parser, which renames
+    counters without _total; a line that is no sample, or a series that comes twice, is an error."""
     found = {}
-    for family in text_string_to_metric_families(text):
-        for sample in family.samples:
-            found[sample.name, tuple(sorted(sample.labels.items()))] = sample.value
+    for line in text.splitlines():
+        if not line or line.startswith("#"):
+            continue
+        match = LINE.fullmatch(line)
+        assert match, f"not a sample: {line!r}"
+        labels = tuple(sorted((name, re.sub(r'\\[\\"n]', lambda escape: UNESCAPED[escape.group()], value))
+                              for name, value in LABEL.findall(match[2] or "")))
+        assert (match[1], labels) not in found, f"twice on the page: {line!r}"
+        found[match[1], labels] = float(match[3])
     return found
 
 
@@ -209,9 +222,10 @@ class Prometheus(Server):
                 f"--web.listen-address=127.0.0.1:{self.port}", "--log.level=debug",
                 *(f"--enable-feature={feature}" for feature in self.features)]
 
+    def answers(self):
+        return super().answers() and get(f"http://127.0.0.1:{self.port}/-/ready")[0] == 200
+
     def query(self, expression):
-        import json
-        import urllib.parse
         status, _, body = get(f"http://127.0.0.1:{self.port}/api/v1/query?query={urllib.parse.quote(expression)}")
         assert status == 200, body
         return [(entry["metric"], float(entry["value"][1])) for entry in json.loads(body)["data"]["result"]]
