@@ -98,7 +98,7 @@ class Connection::Impl {
                                                          Deadline deadline);
 
   void close() noexcept { transport_.close(); }
-  [[nodiscard]] bool is_open() const noexcept { return transport_.is_open(); }
+  [[nodiscard]] bool is_connected() noexcept { return transport_.is_open() && !transport_.is_stale(); }
 
   const Uri uri;
   std::uint64_t connect_count = 0;
@@ -156,7 +156,7 @@ asio::awaitable<Result<std::vector<Reply>>> Connection::Impl::run(std::shared_pt
 
 asio::awaitable<Result<std::vector<Reply>>> Connection::Impl::attempt(std::string wire, std::size_t count,
                                                                       Deadline deadline) {
-  if (transport_.is_open() && !transport_.is_stale()) {
+  if (is_connected()) {
     Exchange state(options_.max_reply_bytes);
     auto exchanged = exchange(state, wire, count);
     const auto done = co_await std::move(exchanged);
@@ -232,7 +232,7 @@ asio::awaitable<Result<std::vector<Reply>>> Connection::pipeline(std::vector<Com
 }
 
 void Connection::close() noexcept { impl_->close(); }
-bool Connection::is_connected() const noexcept { return impl_->is_open(); }
+bool Connection::is_connected() const noexcept { return impl_->is_connected(); }
 std::uint64_t Connection::connect_count() const noexcept { return impl_->connect_count; }
 std::chrono::nanoseconds Connection::last_connect_duration() const noexcept { return impl_->connect_duration; }
 const Uri& Connection::uri() const noexcept { return impl_->uri; }

@@ -53,6 +53,7 @@ class Connection {
   /// Drops the connection; the next pipeline() opens a new one.
   void close() noexcept;
 
+  /// @return whether a connection stands that the server has not closed meanwhile. Asks the kernel, not the server.
   [[nodiscard]] bool is_connected() const noexcept;
   /// @return how often a connection was established so far; tells a caller that cached facts may be stale.
   [[nodiscard]] std::uint64_t connect_count() const noexcept;

@@ -281,7 +281,7 @@ constexpr Row rows[] = {
     counter("reply_buffer_expands", "redis_reply_buffer_expands_total", "Reply buffers made bigger."),
 
     // ACL
-    counter("acl_access_denied_auth", "redis_acl_access_denied_auth_total", "Logins refused."),
+    counter("acl_access_denied_auth", "redis_acl_access_denied_auth_total", "Logins refused: no such user or a wrong password."),
     counter("acl_access_denied_cmd", "redis_acl_access_denied_cmd_total",
             "Commands refused because the user may not run them."),
     counter("acl_access_denied_key", "redis_acl_access_denied_key_total",

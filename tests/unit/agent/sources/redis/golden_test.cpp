@@ -1,0 +1,51 @@
+// INFO and CLUSTER INFO of real servers, edited, against the page that they must become, byte for byte.
+// MIDST_UPDATE_GOLDEN=1 writes the pages anew; read the difference before it is committed.
+#include "agent/sources/redis/commands.hpp"
+#include "agent/sources/redis/info.hpp"
+#include "tests/support/servers.hpp"
+#include "tests/unit/agent/sources/redis/page.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <string>
+
+namespace midst::sources::redis_info {
+namespace {
+
+struct Golden {
+  std::string info;          ///< File of the INFO text, without ".txt".
+  std::string cluster_info;  ///< File of the CLUSTER INFO text, or empty.
+};
+
+std::string golden_path(const std::string& name) { return std::string(MIDST_SOURCE_DIR) + "/tests/golden/redis/" + name; }
+
+class RedisGolden : public testing::TestWithParam<Golden> {};
+
+TEST_P(RedisGolden, BecomesThePage) {
+  const auto info = test::read_file(golden_path(GetParam().info + ".txt"));
+  InfoOptions options;
+  options.now_seconds = 1'700'000'000.75;
+  metrics::SnapshotBuilder builder;
+  const auto facts = read_info(info, options, builder);
+  ASSERT_TRUE(facts) << describe(facts.error());
+  if (!GetParam().cluster_info.empty()) {
+    redis::Reply reply;
+    reply.type = redis::Reply::Type::string;
+    reply.text = test::read_file(golden_path(GetParam().cluster_info + ".txt"));
+    ASSERT_TRUE(add_cluster_info(reply, builder));
+  }
+  const auto page = test::page_of(builder);
+  const auto path = golden_path(GetParam().info + ".prom");
+  if (std::getenv("MIDST_UPDATE_GOLDEN") != nullptr) std::ofstream(path, std::ios::binary) << page;
+  EXPECT_EQ(page, test::read_file(path));
+}
+
+INSTANTIATE_TEST_SUITE_P(Servers, RedisGolden,
+                         testing::Values(Golden{"info_7", ""}, Golden{"info_6", ""}, Golden{"info_7_replica", ""},
+                                         Golden{"info_7_cluster", "cluster_info_7"}, Golden{"info_keydb", ""}),
+                         [](const auto& each) { return each.param.info; });
+
+}  // namespace
+}  // namespace midst::sources::redis_info
