@@ -18,12 +18,10 @@ run_preset() {
   else
     configure_and_build "$preset"
   fi
-  local built=$SECONDS
-  say "testing ($preset)"
+  say "testing ($preset); built in $((SECONDS - began)) s"
   local only=()
   [ "$preset" = tsan ] && only=(-R '^PushClient')
   ctest --test-dir "build/$preset" -j2 --output-on-failure --no-tests=error "${only[@]}" ||
     fail "tests failed ($preset); again with: ctest --test-dir build/$preset --rerun-failed --output-on-failure"
-  say "$preset: built in $((built - began)) s, tested in $((SECONDS - built)) s"
 }
 for preset in "$@"; do run_preset "$preset"; done
