@@ -80,7 +80,6 @@ RequestReader::RequestReader(std::size_t header_bytes, std::size_t body_bytes)
     : parser_(std::make_unique<Parser>()), header_bytes_(header_bytes) {
   parser_->header_limit(std::numeric_limits<std::uint32_t>::max());  // see has_whole_header()
   parser_->body_limit(body_bytes);
-  parser_->eager(true);
 }
 
 RequestReader::~RequestReader() = default;
@@ -91,18 +90,27 @@ std::size_t RequestReader::feed(std::string_view bytes) {
   while (!has_begun_ && bytes.substr(taken).starts_with("\r\n")) taken += 2;
   if (taken == bytes.size() || (!has_begun_ && bytes.substr(taken) == "\r")) return taken;
   has_begun_ = true;
-  if (!is_header_done_ && !has_whole_header(bytes.substr(taken))) return taken;
-  boost::system::error_code ec;
-  taken += parser_->put(boost::asio::buffer(bytes.data() + taken, bytes.size() - taken), ec);
-  if (ec == http::error::need_more) ec = {};
-  if (ec == http::error::body_limit) {
-    refuse(413, "the body is too long");
-  } else if (ec) {
-    refuse(400, "the request is malformed");
-  } else {
-    if (parser_->is_header_done() && !is_header_done_) check_header();
-    is_done_ = !refusal_ && parser_->is_done();
+  if (!is_header_done_) {
+    if (!has_whole_header(bytes.substr(taken))) return taken;
+    taken += put(bytes.substr(taken));  // not eager: ends behind the headers, so that no trailer passes for one
+    if (parser_->is_header_done() && !refusal_) check_header();
+    parser_->eager(true);
   }
+  if (!refusal_ && !parser_->is_done() && taken < bytes.size()) taken += put(bytes.substr(taken));
+  is_done_ = !refusal_ && parser_->is_done();
+  // What the parser leaves in a body is an unfinished chunk line or trailer, which has no limit of its own.
+  if (!is_done_ && !refusal_ && bytes.size() - taken > header_bytes_)
+    refuse(431, "a chunk line or trailer is too long");
+  return taken;
+}
+
+std::size_t RequestReader::put(std::string_view bytes) {
+  boost::system::error_code ec;
+  const auto taken = parser_->put(boost::asio::buffer(bytes.data(), bytes.size()), ec);
+  if (ec == http::error::body_limit)
+    refuse(413, "the body is too long");
+  else if (ec && ec != http::error::need_more)
+    refuse(400, "the request is malformed");
   return taken;
 }
 

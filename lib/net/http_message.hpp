@@ -51,6 +51,7 @@ class RequestReader {
  private:
   class Parser;
   bool has_whole_header(std::string_view bytes);
+  std::size_t put(std::string_view bytes);
   void check_header();
   void refuse(unsigned status, std::string_view reason) { refusal_ = Refusal{status, reason}; }
 

@@ -45,7 +45,7 @@ Result<std::uint16_t> parse_port(std::string_view text) {
 }
 
 Result<ListenAddress> parse_unix(std::string_view text, std::string_view path) {
-  if (path.starts_with("///")) path.remove_prefix(2);  // unix:///run/x, as URLs have it
+  while (path.starts_with("//")) path.remove_prefix(1);  // unix:///run/x, as URLs have it
   if (!path.starts_with('/') || path.size() < 2) return bad_address(text, "the path after \"unix:\" must be absolute");
   if (path.find('\0') != std::string_view::npos) return bad_address(text, "the path contains a zero byte");
   if (path.size() >= sizeof(sockaddr_un::sun_path))

@@ -47,7 +47,7 @@ TEST(Gzip, IsUsedExactlyWhenTheClientAllowsIt) {
 
 TEST(Gzip, KeepsEveryByte) {
   std::string bytes;
-  for (int i = 0; i < 300'000; ++i) bytes += static_cast<char>((i * i) >> 3);
+  for (unsigned i = 0; i < 300'000; ++i) bytes += static_cast<char>((i * i) >> 3U);
   for (const std::size_t size : {std::size_t{0}, std::size_t{1}, std::size_t{1024}, bytes.size()}) {
     const auto packed = gzip(bytes.substr(0, size));
     ASSERT_TRUE(packed.has_value());

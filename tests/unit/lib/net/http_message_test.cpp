@@ -83,6 +83,19 @@ TEST(RequestReader, JoinsChunks) {
   EXPECT_EQ(request.body, "hello world");
 }
 
+TEST(RequestReader, TakesNoTrailerForAHeader) {
+  const auto request =
+      read_whole("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-Forged: 1\r\n\r\n");
+  EXPECT_EQ(request.header("X-Forged"), "");
+}
+
+TEST(RequestReader, RefusesChunkLinesAndTrailersThatDoNotEnd) {
+  const std::string head = "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
+  EXPECT_EQ(status_of(head + "5;" + std::string(98, 'x'), 100), 0U);
+  EXPECT_EQ(status_of(head + "5;" + std::string(99, 'x'), 100), 431U);
+  EXPECT_EQ(status_of(head + "0\r\nX: " + std::string(100, 'x'), 100), 431U);
+}
+
 TEST(RequestReader, CountsHeaderBytesFromTheFirstToTheEmptyLine) {
   const std::string text = "GET / HTTP/1.1\r\nHost: h\r\nX: 0123456789\r\n\r\n";
   EXPECT_EQ(status_of(text, text.size()), 0U);
@@ -115,7 +128,7 @@ TEST(RequestReader, RefusesWhatIsMalformed) {
       "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",  // smuggling
       "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
       "\x16\x03\x01",  // the start of a TLS greeting, refused without waiting for more
-      std::string("GET /\0 HTTP/1.1\r\nHost: h\r\n\r\n", 30),
+      std::string("GET /") + std::string(1, char{}) + " HTTP/1.1\r\nHost: h\r\n\r\n",
   };
   for (const auto& text : broken) EXPECT_EQ(status_of(text), 400U) << text;
 }

@@ -77,7 +77,7 @@ constexpr GoodAddress good_addresses[] = {
     {"localhost:0", "localhost", "", 0, "localhost:0"},
     {"a-b_c.example:65535", "a-b_c.example", "", 65535, "a-b_c.example:65535"},
     {"unix:/run/x.sock", "", "/run/x.sock", 0, "unix:/run/x.sock"},
-    {"unix:///run/x.sock", "", "/run/x.sock", 0, "unix:/run/x.sock"},
+    {"unix:////run/x.sock", "", "/run/x.sock", 0, "unix:/run/x.sock"},
 };
 
 TEST(ListenAddress, TakesEveryDocumentedForm) {
