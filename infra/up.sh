@@ -15,7 +15,7 @@ while [ $# -gt 0 ]; do
   esac
 done
 RUN=${MIDST_RUN_DIR:-$ROOT/build/run}
-BIN=$ROOT/build/$PRESET/bin
+BIN=${MIDST_BIN_DIR:-$ROOT/build/$PRESET/bin}
 PG_BIN=/usr/lib/postgresql/15/bin
 mkdir -p "$ROOT/build"
 install_packages "$ROOT"/infra/packages-{build,servers}.txt
@@ -123,7 +123,7 @@ for series in redis_up pg_up pgbouncer_up "${SENT% *}" \
   'http_requests_total{method="GET",route="unmatched",status="404"}' \
   'cache_hits_total{cache_type="redis"}' redis_connected_clients \
   'pg_stat_database_numbackends{datid="'"$(psql -qXAt -h 127.0.0.1 -p "$PG_PORT" -U postgres -c "SELECT oid FROM pg_database WHERE datname = 'midst'")"'",datname="midst"}' \
-  midst_push_clients process_resident_memory_bytes; do
+  'midst_push_clients{state="connected"}' process_resident_memory_bytes; do
   row "$series"
 done
 cat <<END
