@@ -104,7 +104,7 @@ TEST_F(PqPool, RefusesOneMoreThanItsQueueHolds) {
 
 TEST_F(PqPool, GivesUpAfterTheAcquireTimeoutAndAtTheDeadline) {
   const auto one = pool({.size = 1, .acquire_timeout = 100ms});
-  begin(*one, 1, "SELECT pg_sleep(0.4)");
+  begin(*one, 1, "SELECT pg_sleep(1)");
   begin(*one, 2, "SELECT 2");
   begin(*one, 3, "SELECT 3", 30ms);
   ASSERT_TRUE(wait_for(3));
@@ -124,7 +124,7 @@ TEST_F(PqPool, TakesAConnectionBackFromACancelledCaller) {
   const std::vector<Statement> statements{sleep};
   test::run(io_, give_up_early(*one, statements, in(100ms)));
   EXPECT_THAT(one->counters(), counts(1, 0, 0));
-  begin(*one, 1, "SELECT pg_sleep(0.3)");
+  begin(*one, 1, "SELECT pg_sleep(1)");
   test::run(io_, give_up_early(*one, statements, in(50ms)));  // cancelled in the queue
   EXPECT_THAT(one->counters(), counts(0, 1, 0));
   begin(*one, 2, "SELECT 2");

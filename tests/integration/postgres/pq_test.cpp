@@ -168,9 +168,9 @@ TEST_F(PqConnection, BoundsOneStatementAndNotItsNeighbours) {
 
 TEST_F(PqConnection, StartsTheClockOfABoundAnewForEachStatement) {
   const auto pg = connection();
-  // Together they last 360 ms, each less than its bound.
-  EXPECT_THAT(outcomes(*pg, {joined(bounded("SELECT pg_sleep(0.12)", 250ms)),
-                             joined(bounded("SELECT pg_sleep(0.12)", 250ms)), bounded("SELECT pg_sleep(0.12)", 250ms)}),
+  // Together they last 900 ms, each less than its bound.
+  EXPECT_THAT(outcomes(*pg, {joined(bounded("SELECT pg_sleep(0.3)", 700ms)),
+                             joined(bounded("SELECT pg_sleep(0.3)", 700ms)), bounded("SELECT pg_sleep(0.3)", 700ms)}),
               ElementsAre("", "", ""));
 }
 
