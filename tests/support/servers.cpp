@@ -8,6 +8,7 @@
 #include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -64,15 +65,22 @@ pid_t spawn(const std::vector<std::string>& arguments, int output, bool as_servi
   return pid;
 }
 
-bool accepts(std::uint16_t port) {
+/// @return a socket connected to the port of 127.0.0.1, or -1.
+int connect_to(std::uint16_t port) {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(port);
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  const bool connected = connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+  if (connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return fd;
   close(fd);
-  return connected;
+  return -1;
+}
+
+bool accepts(std::uint16_t port) {
+  const int fd = connect_to(port);
+  if (fd >= 0) close(fd);
+  return fd >= 0;
 }
 
 /// initdb takes over a second, so one data folder is made once per machine and copied for each server.
@@ -174,6 +182,17 @@ void Server::thaw() const { process_->signal(SIGCONT); }
 bool Server::answers() const { return accepts(port_); }
 
 RedisServer::RedisServer(std::vector<std::string> options) : options_(std::move(options)) { start(); }
+
+bool RedisServer::answers() const {
+  const int fd = connect_to(port_);
+  if (fd < 0) return false;
+  const timeval limit{1, 0};
+  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+  char reply = 0;
+  const bool has_reply = send(fd, "PING\r\n", 6, MSG_NOSIGNAL) == 6 && recv(fd, &reply, 1, 0) == 1;
+  close(fd);
+  return has_reply;
+}
 
 std::vector<std::string> RedisServer::command() const {
   std::vector<std::string> all{"redis-server", "--bind", "127.0.0.1", "--port", std::to_string(port_), "--dir",

@@ -89,6 +89,8 @@ class RedisServer final : public Server {
 
  protected:
   [[nodiscard]] std::vector<std::string> command() const override;
+  /// Its port accepts before its Unix socket is there, so it is asked, and answers from its event loop.
+  [[nodiscard]] bool answers() const override;
 
  private:
   std::vector<std::string> options_;
