@@ -264,6 +264,14 @@ TEST_F(PqConnection, RollsBackATransactionThatWasLeftOpen) {
   EXPECT_EQ(pg->connect_count(), 1);
 }
 
+TEST_F(PqConnection, TellsWhenEachAnswerArrived) {
+  const auto pg = connection();
+  const auto rows = answer(*pg, {sql("SELECT 1"), sql("SELECT pg_sleep(0.2)"), sql("SELECT 2")});
+  ASSERT_TRUE(rows);
+  EXPECT_GE((*rows)[1].received() - (*rows)[0].received(), 190ms);
+  EXPECT_LT((*rows)[2].received() - (*rows)[1].received(), 190ms);
+}
+
 TEST_F(PqConnection, CountsTouchedRows) {
   const auto pg = connection();
   server_->sql("CREATE TABLE touched (n int)");
