@@ -12,3 +12,7 @@ if(MIDST_SANITIZE)
     target_compile_options(midst_sanitizers INTERFACE -fno-sanitize=function)
   endif()
 endif()
+if(MIDST_BUILD_FUZZ)
+  # Without it libFuzzer sees the branches of the harness alone, not those of the code under test.
+  target_compile_options(midst_sanitizers INTERFACE -fsanitize=fuzzer-no-link)
+endif()
