@@ -127,7 +127,7 @@ asio::awaitable<void> Listener::Impl::accept(std::shared_ptr<Impl> self, Door* d
 void Listener::Impl::admit(Socket socket) {
   if (connections_.size() >= options_.max_clients) return turn_away(std::move(socket));
   error_code ignored;
-  socket.native_non_blocking(true, ignored);
+  socket.non_blocking(true, ignored);  // native_non_blocking() would still wait inside read_some()
   auto connection = std::make_unique<Connection>(shared_from_this(), std::move(socket));
   asio::co_spawn(executor_, serve(std::move(connection)), asio::detached);  // as above
 }
@@ -142,7 +142,7 @@ void Listener::Impl::turn_away(Socket socket) {
   std::string frame;
   wire::encode(frame, err);
   error_code ignored;
-  socket.native_non_blocking(true, ignored);
+  socket.non_blocking(true, ignored);
   socket.write_some(asio::buffer(frame), ignored);
 }
 

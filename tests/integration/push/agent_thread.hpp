@@ -8,7 +8,6 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
-
 #include <gtest/gtest.h>
 
 #include <stdlib.h>
@@ -46,9 +45,10 @@ class TemporaryDirectory {
 class AgentThread {
  public:
   explicit AgentThread(ingest::StoreLimits limits = {}, ingest::ListenerOptions options = {})
-      : limits_(std::move(limits)), options_(std::move(options)), guard_(io_.get_executor()), thread_([this] {
-          io_.run();
-        }) {
+      : limits_(std::move(limits)),
+        options_(std::move(options)),
+        guard_(io_.get_executor()),
+        thread_([this] { io_.run(); }) {
     replace_store();
   }
   AgentThread(const AgentThread&) = delete;

@@ -212,18 +212,16 @@ TEST(Push, TwoClientsSumUpAndTheSumOutlivesThem) {
   EXPECT_EQ(value_of(agent.snapshot(), "shared_total"), 900);
   second->counter("shared_total", "Shared.").with({}).add(1);
   second.reset();  // its last snapshot and BYE
-  EXPECT_TRUE(agent.wait_for([](const auto& page) {
-    return value_of(page, "midst_push_clients", "state=\"connected\"") == 1;
-  }));
+  EXPECT_TRUE(agent.wait_for(
+      [](const auto& page) { return value_of(page, "midst_push_clients", "state=\"connected\"") == 1; }));
   EXPECT_EQ(value_of(agent.snapshot(), "shared_total"), 901);
   EXPECT_EQ(value_of(agent.snapshot(), "load"), std::nullopt);
   first->counter("shared_total", "Shared.").with({}).add(1);
   ASSERT_TRUE(first->flush(limit));
   EXPECT_EQ(value_of(agent.snapshot(), "shared_total"), 902);
   first.reset();
-  EXPECT_TRUE(agent.wait_for([](const auto& page) {
-    return value_of(page, "midst_push_disconnects_total", "reason=\"bye\"") == 2;
-  }));
+  EXPECT_TRUE(agent.wait_for(
+      [](const auto& page) { return value_of(page, "midst_push_disconnects_total", "reason=\"bye\"") == 2; }));
   EXPECT_EQ(value_of(agent.snapshot(), "shared_total"), 902);
 }
 
