@@ -68,7 +68,7 @@ bool is_below_one(std::string_view digits) {
   std::int64_t shift = 0;
   const auto parsed = std::from_chars(exponent.data(), exponent.data() + exponent.size(), shift);
   if (parsed.ec == std::errc::result_out_of_range) return exponent.front() == '-';
-  return place + shift <= 0;
+  return shift <= -place;  // place + shift could overflow
 }
 
 std::size_t edit_distance(std::string_view left, std::string_view right) {

@@ -60,6 +60,8 @@ TEST(ParseNumber, RoundsWhatNoDoubleHoldsToZeroOrInfinity) {
                        {"1" + zeros + "e-10", infinity},
                        {"-00.1e999", -infinity},
                        {"1e99999999999999999999", infinity},
+                       {"1e9223372036854775807", infinity},
+                       {"1e-9223372036854775808", 0.0},
                        {"1e-99999999999999999999", 0.0}},
                       parse_number, Errc::protocol);
   EXPECT_TRUE(std::signbit(*parse_number("-1e-400")));
