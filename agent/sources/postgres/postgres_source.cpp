@@ -221,7 +221,8 @@ void PostgresSource::add_collectors(SnapshotBuilder& builder) {
 
 void PostgresSource::add_answers(CollectorMemory& memory, SnapshotBuilder& builder) {
   const Label server{"server", server_label_};
-  const auto extra = memory.collector().has_server_label ? std::span(&server, 1) : std::span<const Label>();
+  const bool has_server = memory.collector().has_server_label || options_.compat == Compat::v0_11;
+  const auto extra = has_server ? std::span(&server, 1) : std::span<const Label>();
   const auto answers = memory.answers();
   for (std::size_t i = 0; i < answers.size(); ++i) {
     const auto read = interpret(*memory.queries()[i], view_of(answers[i]), extra, builder);
@@ -264,7 +265,6 @@ metrics::Snapshot PostgresSource::down(const Error&) const {
 std::vector<Label> PostgresSource::constant_labels() const {
   std::vector<Label> labels;
   for (const auto& [name, value] : options_.constant_labels) labels.push_back({name, value});
-  if (options_.compat == Compat::v0_11) labels.push_back({"server", server_label_});
   return labels;
 }
 

@@ -18,10 +18,10 @@
 
 namespace midst::sources {
 
-/// Whose labels the page has. The names of 0.11 that cost little are always there, see docs/parity.md.
+/// Whose labels the page has. The names that only 0.11 has are always there, see docs/parity.md.
 enum class Compat : std::uint8_t {
   none,   ///< postgres_exporter 0.20.
-  v0_11,  ///< Debian 12's 0.11: a server label everywhere, pg_stat_activity by datname and state alone.
+  v0_11,  ///< Debian 12's 0.11: a server label on every collector, pg_stat_activity by datname and state.
 };
 
 struct PostgresOptions {
