@@ -1,4 +1,4 @@
-// The HTTP server of both programs: plain structs in, plain structs out; Beast stays in http_server.cpp.
+// The HTTP server of both programs: plain structs in, plain structs out; Beast stays in http_message.cpp.
 #pragma once
 
 #include "lib/base/deadline.hpp"
@@ -49,7 +49,8 @@ struct ServerLimits {
   std::size_t connections = 256;                    ///< Open at once; one more is answered 503 and closed.
   std::size_t header_bytes = 16 * 1024;             ///< Start line and headers; more is answered 431.
   std::size_t body_bytes = 1024 * 1024;             ///< More is answered 413.
-  std::chrono::milliseconds header_timeout{5000};   ///< From accept, or the first byte, to the end of the headers.
+  /// From accept, or the first byte, to the end of the headers; then 408, or a silent close when nothing came at all.
+  std::chrono::milliseconds header_timeout{5000};
   std::chrono::milliseconds body_timeout{30'000};   ///< To read the body, and to write the answer.
   std::chrono::milliseconds idle_timeout{120'000};  ///< Between requests of a kept connection.
   std::size_t gzip_from_bytes = 1024;               ///< Answers shorter than this are sent as they are.
