@@ -26,9 +26,7 @@ class Page {
   }
   void end(const char* written_to) noexcept { used_ = static_cast<std::size_t>(written_to - bytes_.data()); }
 
-  void append(std::string_view text) {
-    used_ += text.copy(room(text.size()), text.size());
-  }
+  void append(std::string_view text) { used_ += text.copy(room(text.size()), text.size()); }
 
   [[nodiscard]] std::string take() && {
     bytes_.resize(used_);

@@ -5,92 +5,12 @@
 
 #include <algorithm>
 #include <cassert>
-#include <forward_list>
 #include <unordered_set>
 
 namespace midst::metrics {
 namespace {
 
 constexpr std::size_t exemplar_limit = 128;  // characters; OpenMetrics 1.0, "Exemplars"
-
-bool is_digit(char c) noexcept {
-  return c >= '0' && c <= '9';
-}
-bool is_name_char(char c) noexcept {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c) || c == '_';
-}
-bool is_family_char(char c) noexcept {
-  return is_name_char(c) || c == ':';
-}
-
-template <class IsChar>
-bool is_valid(std::string_view name, IsChar is_char) {
-  return !name.empty() && !is_digit(name.front()) && std::all_of(name.begin(), name.end(), is_char);
-}
-
-template <class IsChar>
-std::string mended(std::string_view name, IsChar is_char) {
-  std::string out;
-  if (name.empty() || is_digit(name.front())) out += '_';
-  for (const char c : name) out += is_char(c) ? c : '_';
-  return out;
-}
-
-/// The label under which Prometheus stores the family's name: a second one would refuse the whole page.
-constexpr std::string_view name_label = "__name__";
-
-std::string exported(std::string_view name) {
-  return std::string("exported_").append(name);
-}
-
-/// The escapes of text 0.0.4 and OpenMetrics 1.0, which agree inside label values.
-void append_escaped(std::string& out, std::string_view value) {
-  for (;;) {
-    const auto special = value.find_first_of("\\\"\n");
-    out.append(value.substr(0, special));
-    if (special == std::string_view::npos) return;
-    out += '\\';
-    out += value[special] == '\n' ? 'n' : value[special];
-    value.remove_prefix(special + 1);
-  }
-}
-
-/// The text of a label set. Of equal names the first stays, so constant labels stand behind the sample's own. Names
-/// are mended before they are compared: "a.b" and "a_b" are one.
-void append_label_text(std::string& out, std::vector<Label>& labels) {
-  std::forward_list<std::string> names;
-  for (auto& label : labels) {
-    if (!is_valid(label.name, is_name_char)) label.name = names.emplace_front(mended(label.name, is_name_char));
-    if (label.name == name_label) label.name = names.emplace_front(exported(label.name));
-  }
-  std::stable_sort(labels.begin(), labels.end(), [](const Label& a, const Label& b) { return a.name < b.name; });
-  for (std::size_t i = 0; i < labels.size(); ++i) {
-    if (i > 0 && labels[i].name == labels[i - 1].name) continue;
-    if (!out.empty()) out += ',';
-    out.append(labels[i].name) += "=\"";
-    if (text::is_utf8(labels[i].value))
-      append_escaped(out, labels[i].value);
-    else
-      append_escaped(out, text::to_utf8(labels[i].value));
-    out += '"';
-  }
-}
-
-/// Characters, not bytes, of the names and unescaped values.
-std::size_t character_count(LabelSet labels) {
-  std::size_t count = 0;
-  const auto add = [&](std::string_view text) {
-    for (const char c : text) count += (static_cast<unsigned char>(c) & 0xC0U) != 0x80U ? 1 : 0;
-  };
-  std::string value;
-  for_each_label(labels, [&](std::string_view name, std::string_view escaped) {
-    value.clear();
-    append_unescaped(value, escaped);
-    add(name);
-    add(value);
-  });
-  return count;
-}
 
 /// Indexes of the samples to keep: of equal label sets, the first.
 std::vector<std::uint32_t> distinct(const std::vector<LabelSet>& labels) {
@@ -128,21 +48,6 @@ std::span<const T> stored(Arena& arena, const std::vector<T>& column) {
 }
 
 }  // namespace
-
-std::string label_text(std::span<const Label> labels) {
-  std::vector<Label> sorted(labels.begin(), labels.end());
-  std::string out;
-  append_label_text(out, sorted);
-  return out;
-}
-
-std::vector<std::pair<std::string, std::string>> decode(LabelSet labels) {
-  std::vector<std::pair<std::string, std::string>> pairs;
-  for_each_label(labels, [&](std::string_view name, std::string_view escaped) {
-    append_unescaped(pairs.emplace_back(std::string(name), std::string()).second, escaped);
-  });
-  return pairs;
-}
 
 std::size_t Snapshot::size_bytes() const noexcept {
   return sizeof *this + arena_.size_bytes() + families_.capacity() * sizeof(Family);
@@ -232,8 +137,8 @@ LabelSet SnapshotBuilder::without(std::string_view reserved, LabelSet labels) {
 
 FamilyBuilder& SnapshotBuilder::family(const MetricSpec& spec) {
   if (const auto found = by_name_.find(spec.name); found != by_name_.end()) return *found->second;
-  if (!is_valid(spec.name, is_family_char)) {
-    const auto name = mended(spec.name, is_family_char);
+  if (!is_family_name(spec.name)) {
+    const auto name = mended_family_name(spec.name);
     return family({name, spec.type, spec.unit, spec.help});
   }
   const auto help = text::is_utf8(spec.help) ? arena_.copy(spec.help) : arena_.copy(text::to_utf8(spec.help));

@@ -1,4 +1,4 @@
-// One page written by us and by prometheus-cpp in the same run. Rows: ns and bytes a series are in the counters.
+// One page written by us and by prometheus-cpp in the same run. Time and bytes a series are in the counters.
 //   encode_bench --benchmark_repetitions=5 --benchmark_enable_random_interleaving=true
 //   --benchmark_report_aggregates_only=true
 #include "lib/metrics/encode.hpp"
@@ -13,6 +13,7 @@
 #include <array>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace midst::metrics {
 namespace {
@@ -57,8 +58,8 @@ Exposition page_of_histograms(std::size_t series) {
 }
 
 void count(benchmark::State& state, std::size_t series, std::size_t bytes) {
-  state.counters["ns/series"] = benchmark::Counter(static_cast<double>(state.iterations() * series) * 1e-9,
-                                                   benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+  state.counters["time/series"] = benchmark::Counter(static_cast<double>(state.iterations() * series),
+                                                     benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
   state.counters["bytes/series"] = static_cast<double>(bytes) / static_cast<double>(series);
 }
 
@@ -84,6 +85,37 @@ void encode_histograms(benchmark::State& state, Format format) {
     bytes = text.size();
   }
   count(state, series, bytes);
+}
+
+/// The way of a sample before the writer: labels rendered, columns frozen.
+void build_gauges(benchmark::State& state) {
+  const auto series = static_cast<std::size_t>(state.range(0));
+  std::vector<Names> names;
+  for (std::size_t i = 0; i < series / families; ++i) names.emplace_back(i);
+  for (auto _ : state) {
+    SnapshotBuilder builder;
+    for (std::size_t f = 0; f < families; ++f) {
+      const auto name = "pg_stat_user_tables_column_" + std::to_string(f);
+      auto& family = builder.family({name, MetricType::gauge, "", "Some help for this column."});
+      for (const auto& row : names) {
+        const std::array<Label, 4> labels{{row.labels[0], row.labels[1], {"relname", row.table}, row.labels[3]}};
+        family.add(builder.labels(labels), 1);
+      }
+    }
+    const auto snapshot = builder.freeze();
+    benchmark::DoNotOptimize(snapshot.sample_count());
+  }
+  count(state, series, 0);
+}
+
+void merge_gauges(benchmark::State& state) {
+  const auto series = static_cast<std::size_t>(state.range(0));
+  const auto page = page_of_gauges(series, true);
+  for (auto _ : state) {
+    auto merged = merge(page.snapshots);
+    benchmark::DoNotOptimize(merged.sample_count);
+  }
+  count(state, series, 0);
 }
 
 prometheus::Labels oracle_labels(const Names& names) {
@@ -128,6 +160,8 @@ void oracle_histograms(benchmark::State& state) {
   run_oracle(state, registry, series);
 }
 
+BENCHMARK(build_gauges)->Arg(10'000);
+BENCHMARK(merge_gauges)->Arg(10'000);
 BENCHMARK_CAPTURE(encode_gauges, text_whole, Format::text, true)->Arg(10'000)->Arg(100'000);
 BENCHMARK_CAPTURE(encode_gauges, text_fraction, Format::text, false)->Arg(10'000)->Arg(100'000);
 BENCHMARK_CAPTURE(encode_gauges, openmetrics_whole, Format::openmetrics, true)->Arg(10'000);
