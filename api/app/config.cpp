@@ -21,7 +21,7 @@ using Setter = std::optional<std::string> (*)(Config&, std::string_view);
 enum class ValueKind { text, integer, flag };
 
 struct Setting {
-  std::string_view key;          ///< "table.key".
+  std::string_view key;  ///< "table.key".
   ValueKind kind;
   Setter set;
   const char* variable = nullptr;  ///< That overrides it.
@@ -191,8 +191,7 @@ class Reader {
         read_value(std::string(name.str()), name, node);
         continue;
       }
-      for (const auto& [key, value] : *table)
-        read_value(fmt::format("{}.{}", name.str(), key.str()), key, value);
+      for (const auto& [key, value] : *table) read_value(fmt::format("{}.{}", name.str(), key.str()), key, value);
     }
   }
 
@@ -242,8 +241,9 @@ void read_environment(LoadedConfig& loaded, const Environment& environment) {
 
 void check_whole(LoadedConfig& loaded) {
   if (loaded.config.environment == "production" && loaded.config.jwt_secret.empty() && loaded.errors.empty())
-    loaded.errors.emplace_back("JWT_SECRET: error: production needs a secret of at least 32 bytes; set JWT_SECRET or "
-                               "auth.jwt_secret");
+    loaded.errors.emplace_back(
+        "JWT_SECRET: error: production needs a secret of at least 32 bytes; set JWT_SECRET or "
+        "auth.jwt_secret");
 }
 
 }  // namespace

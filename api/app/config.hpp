@@ -4,7 +4,6 @@
 #include "api/cache/redis_cache.hpp"
 #include "api/http/middleware.hpp"
 #include "api/repositories/database.hpp"
-
 #include "lib/base/error.hpp"
 #include "lib/base/log.hpp"
 
@@ -21,9 +20,9 @@ namespace midst::api {
 struct Config {
   std::string environment = "development";  ///< "development", "test", "staging" or "production".
 
-  std::string listen = "127.0.0.1:3001";             ///< As net::HttpServer::listen() takes it.
-  std::size_t max_connections = 1024;                ///< Open at once.
-  std::chrono::milliseconds drain_timeout{10'000};   ///< For answers under way at SIGTERM.
+  std::string listen = "127.0.0.1:3001";            ///< As net::HttpServer::listen() takes it.
+  std::size_t max_connections = 1024;               ///< Open at once.
+  std::chrono::milliseconds drain_timeout{10'000};  ///< For answers under way at SIGTERM.
   MiddlewareLimits requests;
 
   std::string database_url;  ///< Empty: profiles live in memory.

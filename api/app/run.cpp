@@ -16,7 +16,9 @@ namespace {
 // sysexits(3) and what a shell expects.
 constexpr int exit_ok = 0, exit_failure = 1, exit_config = 78;
 
-void tell_systemd(const std::string& state) { sd_notify(0, state.c_str()); }
+void tell_systemd(const std::string& state) {
+  sd_notify(0, state.c_str());
+}
 
 /// What is worth knowing once, before the first request.
 void log_start(const Config& config) {

@@ -32,7 +32,9 @@ constexpr std::chrono::milliseconds migrate_pause{500};
 /// A server that is back should be found within about a second.
 constexpr std::chrono::milliseconds migrate_backoff_max{1000};
 
-std::chrono::steady_clock::time_point steady_now() { return std::chrono::steady_clock::now(); }
+std::chrono::steady_clock::time_point steady_now() {
+  return std::chrono::steady_clock::now();
+}
 
 push::ClientOptions push_options(const Config& config) {
   push::ClientOptions options;
@@ -95,8 +97,7 @@ void log_end(std::exception_ptr thrown) {
 struct Service::Parts {
   Parts(asio::any_io_executor the_executor, Config the_config);
 
-  static asio::awaitable<void> migrate_until_current(std::shared_ptr<Parts> self,
-                                                     std::function<void(Error)> on_fatal);
+  static asio::awaitable<void> migrate_until_current(std::shared_ptr<Parts> self, std::function<void(Error)> on_fatal);
   static asio::awaitable<void> sample_gauges(std::shared_ptr<Parts> self);
   static asio::awaitable<net::Response> handle(std::shared_ptr<Parts> self, net::Request request);
 
@@ -157,8 +158,7 @@ asio::awaitable<void> Service::Parts::migrate_until_current(std::shared_ptr<Part
   pq::Connection connection(self->executor, database_conninfo(self->config.database_url), options);
   std::string last_warning;
   while (!self->is_stopped) {
-    const auto applied =
-        co_await migrate(connection, all_migrations(), steady_now() + self->config.migrate_timeout);
+    const auto applied = co_await migrate(connection, all_migrations(), steady_now() + self->config.migrate_timeout);
     if (applied) {
       self->database->set_schema_current();
       log::info("database schema is current", {{"addr", connection.conninfo().redacted()}});
@@ -195,7 +195,8 @@ asio::awaitable<void> Service::Parts::sample_gauges(std::shared_ptr<Parts> self)
 }
 
 Service::Service(asio::io_context& io, Config config)
-    : parts_(std::make_shared<Parts>(io.get_executor(), std::move(config))) {}
+    : parts_(std::make_shared<Parts>(io.get_executor(), std::move(config))) {
+}
 
 Service::~Service() {
   parts_->is_stopped = true;
@@ -228,6 +229,8 @@ asio::awaitable<void> Service::stop() {
   parts->migrate_timer.cancel();
 }
 
-Metrics& Service::metrics() noexcept { return parts_->metrics; }
+Metrics& Service::metrics() noexcept {
+  return parts_->metrics;
+}
 
 }  // namespace midst::api

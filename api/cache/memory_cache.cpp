@@ -19,9 +19,12 @@ RandomUnit make_random_unit() {
 }
 
 MemoryCache::MemoryCache(MemoryCacheLimits limits, CacheEvents events, SteadyClock clock, RandomUnit random)
-    : limits_(limits), events_(std::move(events)), clock_(std::move(clock)), random_(std::move(random)) {}
+    : limits_(limits), events_(std::move(events)), clock_(std::move(clock)), random_(std::move(random)) {
+}
 
-asio::awaitable<std::optional<std::string>> MemoryCache::get(std::string key) { co_return find(key); }
+asio::awaitable<std::optional<std::string>> MemoryCache::get(std::string key) {
+  co_return find(key);
+}
 
 std::optional<std::string> MemoryCache::find(const std::string& key) {
   auto found = entries_.find(key);
@@ -57,7 +60,9 @@ asio::awaitable<void> MemoryCache::invalidate(Invalidation stale) {
   co_return;
 }
 
-asio::awaitable<Result<Done>> MemoryCache::check() { co_return Done{}; }
+asio::awaitable<Result<Done>> MemoryCache::check() {
+  co_return Done{};
+}
 
 void MemoryCache::remove(const Invalidation& stale) {
   for (const auto& key : stale.keys)

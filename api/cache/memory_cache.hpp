@@ -21,8 +21,8 @@ using SteadyClock = std::function<std::chrono::steady_clock::time_point()>;
 [[nodiscard]] RandomUnit make_random_unit();
 
 struct MemoryCacheLimits {
-  std::size_t entries = 10'000;           ///< More: the least recently used goes.
-  std::size_t bytes = 64 * 1024 * 1024;   ///< Keys and values together; more: likewise.
+  std::size_t entries = 10'000;          ///< More: the least recently used goes.
+  std::size_t bytes = 64 * 1024 * 1024;  ///< Keys and values together; more: likewise.
 };
 
 class MemoryCache final : public Cache {

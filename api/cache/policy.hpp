@@ -31,7 +31,9 @@ inline constexpr double jitter_share = 0.1;
   return fmt::format("{}profile:{}", key_namespace, id);
 }
 
-[[nodiscard]] inline std::string profile_page_prefix() { return fmt::format("{}profiles:page:", key_namespace); }
+[[nodiscard]] inline std::string profile_page_prefix() {
+  return fmt::format("{}profiles:page:", key_namespace);
+}
 
 [[nodiscard]] inline std::string profile_page_key(std::uint64_t offset, std::uint64_t limit) {
   return fmt::format("{}{}:{}", profile_page_prefix(), offset, limit);

@@ -1,7 +1,6 @@
 #include "api/cache/redis_cache.hpp"
 
 #include "api/cache/policy.hpp"
-
 #include "lib/base/log.hpp"
 #include "lib/redis/connection.hpp"
 
@@ -21,7 +20,9 @@ constexpr std::string_view cache_type = "redis";
 /// Keys looked at per SCAN step: about 0.1 ms of the server's time.
 constexpr std::string_view scan_count = "1000";
 
-std::chrono::steady_clock::time_point steady_now() { return std::chrono::steady_clock::now(); }
+std::chrono::steady_clock::time_point steady_now() {
+  return std::chrono::steady_clock::now();
+}
 
 /// A command on its way; whoever wants the reply waits on `done`.
 struct Pending {
@@ -145,7 +146,9 @@ RedisCache::~RedisCache() {
   state_->connection.close();
 }
 
-bool RedisCache::is_up() const noexcept { return state_->is_up; }
+bool RedisCache::is_up() const noexcept {
+  return state_->is_up;
+}
 
 asio::awaitable<std::optional<std::string>> RedisCache::get(std::string key) {
   const auto state = state_;

@@ -4,7 +4,6 @@
 
 #include "api/cache/cache.hpp"
 #include "api/cache/memory_cache.hpp"
-
 #include "lib/redis/uri.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
@@ -17,12 +16,12 @@
 namespace midst::api {
 
 struct RedisCacheOptions {
-  std::chrono::milliseconds command_timeout{250};      ///< Of one pipeline; then Redis counts as away.
-  std::chrono::milliseconds retry_interval{500};       ///< Between attempts while it is away.
-  std::chrono::milliseconds invalidate_wait{1000};     ///< Longest that a write waits for its invalidation.
-  std::size_t max_waiting = 1024;                      ///< Commands queued at most; a further lookup is a miss.
-  std::size_t max_batch = 128;                         ///< Commands of one pipeline.
-  std::size_t max_owed = 10'000;                       ///< Remembered invalidations; more: all keys of the API go.
+  std::chrono::milliseconds command_timeout{250};   ///< Of one pipeline; then Redis counts as away.
+  std::chrono::milliseconds retry_interval{500};    ///< Between attempts while it is away.
+  std::chrono::milliseconds invalidate_wait{1000};  ///< Longest that a write waits for its invalidation.
+  std::size_t max_waiting = 1024;                   ///< Commands queued at most; a further lookup is a miss.
+  std::size_t max_batch = 128;                      ///< Commands of one pipeline.
+  std::size_t max_owed = 10'000;                    ///< Remembered invalidations; more: all keys of the API go.
   MemoryCacheLimits fallback{};
 };
 

@@ -12,7 +12,9 @@ namespace {
 
 constexpr std::size_t uuid_length = 36;
 
-bool is_dash_place(std::size_t i) noexcept { return i == 8 || i == 13 || i == 18 || i == 23; }
+bool is_dash_place(std::size_t i) noexcept {
+  return i == 8 || i == 13 || i == 18 || i == 23;
+}
 
 }  // namespace
 

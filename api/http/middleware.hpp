@@ -3,7 +3,6 @@
 
 #include "api/http/router.hpp"
 #include "api/telemetry/metrics.hpp"
-
 #include "lib/net/http_server.hpp"
 
 #include <chrono>
@@ -12,7 +11,7 @@
 namespace midst::api {
 
 struct MiddlewareLimits {
-  std::size_t body_bytes = 256 * 1024;             ///< More is answered 413.
+  std::size_t body_bytes = 256 * 1024;              ///< More is answered 413.
   std::chrono::milliseconds request_timeout{5000};  ///< From the whole request to its answer.
 };
 

@@ -9,7 +9,9 @@
 namespace midst::api {
 namespace {
 
-bool is_parameter(std::string_view segment) noexcept { return segment.starts_with(':'); }
+bool is_parameter(std::string_view segment) noexcept {
+  return segment.starts_with(':');
+}
 
 /// @return the parts between slashes of "/a/b"; the text before the first slash is not one.
 std::vector<std::string_view> segments_of(std::string_view path) {

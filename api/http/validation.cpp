@@ -36,7 +36,9 @@ std::size_t nesting_depth(std::string_view text) noexcept {
   return deepest;
 }
 
-bool has_nul(std::string_view text) noexcept { return text.find('\0') != std::string_view::npos; }
+bool has_nul(std::string_view text) noexcept {
+  return text.find('\0') != std::string_view::npos;
+}
 
 /// Depth is bounded, so recursion is.
 bool holds_nul(const json& value) {

@@ -2,7 +2,6 @@
 #pragma once
 
 #include "api/http/replies.hpp"
-
 #include "lib/base/error.hpp"
 #include "lib/net/http_server.hpp"
 
@@ -17,17 +16,17 @@ namespace midst::api {
 
 /// What a field holds. Lengths and counts are bounded by FieldRule::min and ::max.
 enum class FieldKind {
-  text,      ///< A string; min and max count bytes.
-  uuid,      ///< A UUID; stored in lower case.
-  slug,      ///< "ada-lovelace": lower case letters, digits and single dashes.
-  url,       ///< An absolute http or https URL.
-  email,     ///< local@domain.tld; no quoting, no comments.
-  choice,    ///< One of FieldRule::choices.
-  flag,      ///< true or false.
-  texts,     ///< An array of strings of at least one byte.
-  values,    ///< An array of anything.
-  object,    ///< An object by FieldRule::fields.
-  objects,   ///< An array of such objects.
+  text,     ///< A string; min and max count bytes.
+  uuid,     ///< A UUID; stored in lower case.
+  slug,     ///< "ada-lovelace": lower case letters, digits and single dashes.
+  url,      ///< An absolute http or https URL.
+  email,    ///< local@domain.tld; no quoting, no comments.
+  choice,   ///< One of FieldRule::choices.
+  flag,     ///< true or false.
+  texts,    ///< An array of strings of at least one byte.
+  values,   ///< An array of anything.
+  object,   ///< An object by FieldRule::fields.
+  objects,  ///< An array of such objects.
 };
 
 enum class Presence { optional, required };
@@ -36,9 +35,9 @@ struct FieldRule {
   std::string_view name;
   FieldKind kind;
   Presence presence = Presence::optional;
-  std::size_t min = 0, max = 0;                  ///< Bytes of a string, elements of an array.
-  std::span<const std::string_view> choices{};   ///< Of a choice.
-  std::span<const FieldRule> fields{};           ///< Of an object.
+  std::size_t min = 0, max = 0;                 ///< Bytes of a string, elements of an array.
+  std::span<const std::string_view> choices{};  ///< Of a choice.
+  std::span<const FieldRule> fields{};          ///< Of an object.
 };
 
 /// Bounds of a JSON body, checked before anything else.
@@ -57,7 +56,8 @@ inline constexpr std::size_t max_field_errors = 20;
 
 /// @return the query parameter as an integer within [min, max], or `fallback` when it is not given. Anything else than
 /// one run of digits is appended to `errors`.
-[[nodiscard]] std::uint64_t integer_parameter(const net::Request& request, std::string_view name, std::uint64_t fallback,
-                                              std::uint64_t min, std::uint64_t max, FieldErrors& errors);
+[[nodiscard]] std::uint64_t integer_parameter(const net::Request& request, std::string_view name,
+                                              std::uint64_t fallback, std::uint64_t min, std::uint64_t max,
+                                              FieldErrors& errors);
 
 }  // namespace midst::api

@@ -38,7 +38,8 @@ Error statement_error(const pq::Rows& rows) {
 Database::Database(asio::any_io_executor executor, pq::Conninfo conninfo, DatabaseOptions options, QueryEvents events)
     : pool_(std::move(executor), std::move(conninfo), connection_options(), options.pool),
       options_(options),
-      events_(std::move(events)) {}
+      events_(std::move(events)) {
+}
 
 asio::awaitable<Result<pq::Rows>> Database::run(Query query, std::vector<std::optional<std::string>> parameters,
                                                 Deadline deadline) {

@@ -24,7 +24,8 @@ struct Query {
 /// What a Database tells whoever counts; each may be empty. Called on the loop thread.
 struct QueryEvents {
   /// The server has answered, refused, or kept the statement too long; once per statement that was sent.
-  std::function<void(std::string_view operation, std::string_view table, std::chrono::nanoseconds duration)> on_finished;
+  std::function<void(std::string_view operation, std::string_view table, std::chrono::nanoseconds duration)>
+      on_finished;
   /// There are no rows because of `reason`, an Errc word; also for statements that could not be sent.
   std::function<void(std::string_view operation, std::string_view table, std::string_view reason)> on_failed;
 };

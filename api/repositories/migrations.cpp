@@ -18,16 +18,18 @@ constexpr std::array<Migration, 1> migrations_in_order{{
     {1, "001_profiles", embedded::_001_profiles_sql},
 }};
 
-/// Any number that no other program of the database uses: "midst" in ASCII.
-constexpr std::string_view lock_sql = "SELECT pg_advisory_xact_lock(469919626100)";
-constexpr std::string_view history_table_sql =
+/// A text of several statements is one transaction; the lock is its first statement, so that instances that start
+/// together take turns, and ends with it, which also suits PgBouncer's transaction mode. The key is "midst" in ASCII.
+constexpr std::string_view lock_sql = "SELECT pg_advisory_xact_lock(469919626100);\n";
+constexpr std::string_view history_sql =
     "CREATE TABLE IF NOT EXISTS midst_migrations ("
     "version integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL, "
-    "applied_at timestamptz NOT NULL DEFAULT now())";
-constexpr std::string_view history_sql = "SELECT version, checksum FROM midst_migrations";
+    "applied_at timestamptz NOT NULL DEFAULT now());\n"
+    "SELECT version, checksum FROM midst_migrations";
 
-asio::awaitable<Result<pq::Rows>> execute(pq::Connection& connection, std::string sql, Deadline deadline) {
-  auto rows = co_await connection.simple(std::move(sql), deadline);
+asio::awaitable<Result<pq::Rows>> execute(pq::Connection* connection, std::string sql, Deadline deadline) {
+  auto work = connection->simple(std::move(sql), deadline);
+  auto rows = co_await std::move(work);
   if (rows && rows->error()) co_return *rows->error();
   co_return rows;
 }
@@ -59,38 +61,18 @@ Result<std::vector<Migration>> missing(const pq::Rows& history, std::span<const 
   return rest;
 }
 
-asio::awaitable<Result<std::vector<int>>> migrate_in_transaction(pq::Connection& connection,
-                                                                 std::span<const Migration> migrations,
-                                                                 Deadline deadline) {
-  for (const auto sql : {std::string_view("BEGIN"), lock_sql, history_table_sql}) {
-    std::string text(sql);
-    const auto done = co_await execute(connection, std::move(text), deadline);
-    if (!done) co_return done.error();
-  }
-  std::string history_text(history_sql);
-  const auto history = co_await execute(connection, std::move(history_text), deadline);
-  if (!history) co_return history.error();
-  const auto rest = missing(*history, migrations);
-  if (!rest) co_return rest.error();
-  std::vector<int> applied;
-  for (const auto& migration : *rest) {
-    std::string sql(migration.sql);
-    auto done = co_await execute(connection, std::move(sql), deadline);
-    // Name and checksum are our own: letters, digits and underscores.
-    std::string record = fmt::format("INSERT INTO midst_migrations (version, name, checksum) VALUES ({}, '{}', '{}')",
-                                     migration.version, migration.name, migration_checksum(migration.sql));
-    if (done) done = co_await execute(connection, std::move(record), deadline);
-    if (!done) co_return done.error().with_context(fmt::format("migration {}", migration.name));
-    applied.push_back(migration.version);
-  }
-  const auto committed = co_await execute(connection, "COMMIT", deadline);
-  if (!committed) co_return committed.error();
-  co_return applied;
+/// The entry comes before the SQL: where another instance was faster it fails, and the SQL with it.
+std::string apply_sql(const Migration& migration) {
+  // Name and checksum are our own: letters, digits and underscores.
+  return fmt::format("{}INSERT INTO midst_migrations (version, name, checksum) VALUES ({}, '{}', '{}');\n{}", lock_sql,
+                     migration.version, migration.name, migration_checksum(migration.sql), migration.sql);
 }
 
 }  // namespace
 
-std::span<const Migration> all_migrations() noexcept { return migrations_in_order; }
+std::span<const Migration> all_migrations() noexcept {
+  return migrations_in_order;
+}
 
 std::string migration_checksum(std::string_view sql) {
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
@@ -103,12 +85,28 @@ std::string migration_checksum(std::string_view sql) {
 
 asio::awaitable<Result<std::vector<int>>> migrate(pq::Connection& connection, std::span<const Migration> migrations,
                                                   Deadline deadline) {
-  auto applied = co_await migrate_in_transaction(connection, migrations, deadline);
-  // Closing ends a transaction that is still open, whatever state it is in.
-  if (!applied) connection.close();
-  if (applied)
-    for (const int version : *applied) log::info("migration applied", {{"version", version}});
-  co_return applied;
+  std::vector<int> applied;
+  int overtaken_at = 0;  // The version whose entry was there when we came to write it.
+  for (;;) {
+    std::string read = fmt::format("{}{}", lock_sql, history_sql);
+    auto reading = execute(&connection, std::move(read), deadline);
+    const auto history = co_await std::move(reading);
+    if (!history) co_return history.error();
+    const auto rest = missing(*history, migrations);
+    if (!rest) co_return rest.error();
+    if (rest->empty()) co_return applied;
+    const auto& next = rest->front();
+    auto applying = execute(&connection, apply_sql(next), deadline);
+    const auto done = co_await std::move(applying);
+    if (done) {
+      applied.push_back(next.version);
+      log::info("migration applied", {{"name", next.name}});
+    } else if (done.error().code == Errc::conflict && overtaken_at != next.version) {
+      overtaken_at = next.version;
+    } else {
+      co_return done.error().with_context(fmt::format("migration {}", next.name));
+    }
+  }
 }
 
 }  // namespace midst::api

@@ -24,10 +24,13 @@ struct Migration {
 /// @return the SHA-256 of the SQL in hex, as the history keeps it.
 [[nodiscard]] std::string migration_checksum(std::string_view sql);
 
-/// Applies what is missing, all in one transaction under an advisory lock of that transaction, so that instances that
-/// start together take turns and PgBouncer's transaction mode keeps the lock's holder. Reports each applied one to log.
+/// Applies what is missing, each migration in a transaction of its own under an advisory lock, so that instances that
+/// start together take turns; works through PgBouncer's transaction mode. A migration that fails leaves nothing behind;
+/// those before it stay. Each applied one is logged.
+/// @param connection  must outlive the call.
 /// @return the versions applied now; Errc::config when the history contradicts the files (a file was changed after it
-/// was applied, or the database is newer than the program); Errc::server when a file fails; transport errors.
+/// was applied, or the database is newer than the program); the server's error when a migration fails, with its name;
+/// transport errors.
 [[nodiscard]] asio::awaitable<Result<std::vector<int>>> migrate(pq::Connection& connection,
                                                                 std::span<const Migration> migrations,
                                                                 Deadline deadline);

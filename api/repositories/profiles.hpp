@@ -2,7 +2,6 @@
 #pragma once
 
 #include "api/repositories/database.hpp"
-
 #include "lib/base/deadline.hpp"
 #include "lib/base/error.hpp"
 

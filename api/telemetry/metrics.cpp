@@ -18,7 +18,9 @@ const std::vector<double> redis_bounds{.0001, .00025, .0005, .001, .0025, .005, 
 constexpr std::array<std::string_view, 9> known_methods{"GET",    "HEAD",    "POST",    "PUT",  "PATCH",
                                                         "DELETE", "OPTIONS", "CONNECT", "TRACE"};
 
-double seconds(std::chrono::nanoseconds duration) { return std::chrono::duration<double>(duration).count(); }
+double seconds(std::chrono::nanoseconds duration) {
+  return std::chrono::duration<double>(duration).count();
+}
 
 }  // namespace
 
@@ -57,13 +59,13 @@ Metrics::Instruments::Instruments(push::Client& client)
       cache_misses(client.counter("cache_misses_total", "Cache lookups that found none.", {"cache_type"})),
       cache_errors(client.counter("cache_errors_total", "Cache work that came to nothing, by reason.",
                                   {"cache_type", "reason"})) {
-  const auto connections =
-      client.gauge("active_connections", "Requests in flight (http) and open client connections (http_open).", {"type"});
+  const auto connections = client.gauge("active_connections",
+                                        "Requests in flight (http) and open client connections (http_open).", {"type"});
   in_flight = connections.with({"http"});
   open_connections = connections.with({"http_open"});
-  const auto pool = client.gauge("db_pool_connections",
-                                 "Connections of the database pool by state; waiting counts requests without one.",
-                                 {"state"});
+  const auto pool =
+      client.gauge("db_pool_connections",
+                   "Connections of the database pool by state; waiting counts requests without one.", {"state"});
   pool_idle = pool.with({"idle"});
   pool_busy = pool.with({"active"});
   pool_waiting = pool.with({"waiting"});
@@ -150,9 +152,13 @@ void Metrics::redis_finished(std::string_view operation, std::chrono::nanosecond
   instruments_->redis_duration.with({operation}).observe(seconds(duration));
 }
 
-void Metrics::cache_hit(std::string_view cache_type) { instruments_->cache_hits.with({cache_type}).add(); }
+void Metrics::cache_hit(std::string_view cache_type) {
+  instruments_->cache_hits.with({cache_type}).add();
+}
 
-void Metrics::cache_miss(std::string_view cache_type) { instruments_->cache_misses.with({cache_type}).add(); }
+void Metrics::cache_miss(std::string_view cache_type) {
+  instruments_->cache_misses.with({cache_type}).add();
+}
 
 void Metrics::cache_failed(std::string_view cache_type, std::string_view reason) {
   instruments_->cache_errors.with({cache_type, reason}).add();
@@ -172,9 +178,13 @@ void Metrics::add_unreadable_requests(std::uint64_t count) {
   instruments_->unreadable_requests.add(static_cast<double>(count));
 }
 
-bool Metrics::flush(std::chrono::milliseconds timeout) { return client_->flush(timeout); }
+bool Metrics::flush(std::chrono::milliseconds timeout) {
+  return client_->flush(timeout);
+}
 
-push::ClientStats Metrics::stats() const { return client_->stats(); }
+push::ClientStats Metrics::stats() const {
+  return client_->stats();
+}
 
 RequestRecord::RequestRecord(Metrics& metrics, std::string_view method) : metrics_(metrics), method_(method) {
   metrics_.instruments_->in_flight.add(1);
@@ -187,7 +197,9 @@ RequestRecord::~RequestRecord() {
   instruments.request_duration.with({method_, route_}).observe(seconds(elapsed()));
 }
 
-std::chrono::nanoseconds RequestRecord::elapsed() const noexcept { return std::chrono::steady_clock::now() - start_; }
+std::chrono::nanoseconds RequestRecord::elapsed() const noexcept {
+  return std::chrono::steady_clock::now() - start_;
+}
 
 std::string_view method_label(std::string_view method) noexcept {
   for (const auto known : known_methods)

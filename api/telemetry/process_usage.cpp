@@ -61,8 +61,8 @@ Result<ProcessUsage> read_process_usage() {
   usage.cpu_system_seconds = number_at(fields, 12) / ticks;
   usage.start_time_seconds = boot_time_seconds() + number_at(fields, 19) / ticks;
   usage.virtual_bytes = static_cast<std::uint64_t>(number_at(fields, 20));
-  usage.resident_bytes = static_cast<std::uint64_t>(number_at(fields, 21)) *
-                         static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+  usage.resident_bytes =
+      static_cast<std::uint64_t>(number_at(fields, 21)) * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
   usage.open_descriptors = count_descriptors();
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) == 0) usage.max_descriptors = limit.rlim_cur;

@@ -13,7 +13,9 @@ namespace {
 /// Probes of orchestrators give up after a second or a few; so does each check.
 constexpr std::chrono::seconds check_timeout{1};
 
-std::string_view state_of(const Result<Done>& outcome) noexcept { return outcome ? "ok" : "down"; }
+std::string_view state_of(const Result<Done>& outcome) noexcept {
+  return outcome ? "ok" : "down";
+}
 
 }  // namespace
 
@@ -44,8 +46,8 @@ asio::awaitable<Result<net::Response>> HealthRoutes::ready(Call call) const {
     is_ready = is_ready && outcome;
     if (!outcome) log::debug("not ready", {{"part", "redis"}, {"error", describe(outcome.error())}});
   }
-  auto response = json_reply(is_ready ? 200 : 503,
-                             fmt::format(R"({{"status":"{}","checks":{{{}}}}})", is_ready ? "ready" : "degraded", checks));
+  auto response = json_reply(is_ready ? 200 : 503, fmt::format(R"({{"status":"{}","checks":{{{}}}}})",
+                                                               is_ready ? "ready" : "degraded", checks));
   response.headers.emplace_back("Cache-Control", "no-store");
   co_return response;
 }

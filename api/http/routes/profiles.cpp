@@ -79,7 +79,9 @@ net::Response cached_reply(std::string body, CacheOutcome outcome) {
   return response;
 }
 
-std::string one_body(const std::string& document) { return fmt::format(R"({{"ok":true,"data":{}}})", document); }
+std::string one_body(const std::string& document) {
+  return fmt::format(R"({{"ok":true,"data":{}}})", document);
+}
 
 std::string page_body(const Page& page, const ProfilePage& found) {
   return fmt::format(R"({{"ok":true,"offset":{},"limit":{},"data":[{}],"total":{}}})", page.offset, page.limit,

@@ -57,14 +57,43 @@ TEST_F(MigrationsTest, RefuseADatabaseThatIsNewerThanTheProgram) {
   EXPECT_NE(outcome.error().message.find("migration 7"), std::string::npos);
 }
 
-TEST_F(MigrationsTest, LeaveNothingBehindWhenOneFails) {
+TEST_F(MigrationsTest, LeaveNothingOfTheOneThatFails) {
   const std::vector<Migration> migrations{{1, "001_a", "CREATE TABLE a ()"},
                                           {2, "002_b", "CREATE TABLE b (); CREATE TABLE b ();"}};
   const auto outcome = apply(migrations);
   ASSERT_FALSE(outcome);
   EXPECT_NE(outcome.error().message.find("migration 002_b"), std::string::npos) << outcome.error().message;
-  EXPECT_EQ(postgres.sql("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"), "0\n");
+  EXPECT_EQ(postgres.sql("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"),
+            "a\nmidst_migrations\n");
+  EXPECT_EQ(postgres.sql("SELECT version FROM midst_migrations"), "1\n");
   EXPECT_EQ(postgres.sql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"), "0\n");
+}
+
+TEST_F(MigrationsTest, ReportAConflictInsideAMigrationInsteadOfTryingForEver) {
+  const auto outcome =
+      apply(std::vector<Migration>{{1, "001_a", "CREATE TABLE a (b int PRIMARY KEY); INSERT INTO a VALUES (1), (1);"}});
+  ASSERT_FALSE(outcome);
+  EXPECT_EQ(outcome.error().code, Errc::conflict);
+  EXPECT_EQ(postgres.sql("SELECT count(*) FROM midst_migrations"), "0\n");
+}
+
+TEST_F(MigrationsTest, WaitForAnInstanceThatIsAtWork) {
+  test::TempDir directory;
+  test::Process holder({"psql", "-XAtq", postgres.dsn(), "-c",
+                        "BEGIN; SELECT pg_advisory_xact_lock(469919626100); SELECT pg_sleep(600)"},
+                       directory.path() / "psql.log", false);
+  const auto locks = [&](const std::string& granted) {
+    return postgres.sql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted = " + granted);
+  };
+  ASSERT_TRUE(test::eventually([&] { return locks("true") == "1\n"; }));
+  const test::ApiProcess api(test::ApiProcess::Variables{{"DATABASE_URL", postgres.dsn()}});
+  ASSERT_TRUE(test::eventually([&] { return locks("false") == "1\n"; }));
+  EXPECT_EQ(api.get("/ready").status, 503);
+  EXPECT_EQ(postgres.sql("SELECT to_regclass('profiles') IS NULL"), "t\n");
+  postgres.sql(
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep%' "
+      "AND pid <> pg_backend_pid()");
+  EXPECT_TRUE(api.wait_until_ready()) << api.log();
 }
 
 TEST_F(MigrationsTest, WorkThroughPgBouncerInTransactionMode) {
@@ -86,7 +115,7 @@ TEST_F(MigrationsTest, TakeTurnsWhenInstancesStartTogether) {
 TEST_F(MigrationsTest, EndAProgramThatTheDatabaseContradicts) {
   EXPECT_TRUE(apply(all_migrations()));
   postgres.sql("UPDATE midst_migrations SET checksum = 'other'");
-  test::ApiProcess api({{"DATABASE_URL", postgres.dsn()}});
+  test::ApiProcess api(test::ApiProcess::Variables{{"DATABASE_URL", postgres.dsn()}});
   EXPECT_EQ(api.wait_for_exit(), 78);
   EXPECT_NE(api.log().find("001_profiles was changed"), std::string::npos) << api.log();
 }

@@ -64,13 +64,14 @@ TEST(ApiConfig, TakesAnEmptyVariableAsUnset) {
 }
 
 TEST(ApiConfig, NamesEveryFaultWithItsPlace) {
-  const auto loaded = parse(
-      "[http]\nlisen = \"x\"\nbody_limit = 7\n[database]\npool_size = 0\n\n[cache]\n  redis_url = \"http://x\"\n",
-      {{"LOG_LEVEL", "loud"}});
+  const auto loaded =
+      parse("[http]\nlisen = \"x\"\nbody_limit = 7\n[database]\npool_size = 0\n\n[cache]\n  redis_url = \"http://x\"\n",
+            {{"LOG_LEVEL", "loud"}});
   ASSERT_EQ(loaded.errors.size(), 5U) << testing::PrintToString(loaded.errors);
   std::string all;
   for (const auto& error : loaded.errors) all += error + "\n";
-  EXPECT_NE(all.find("api.toml:2:1: error: unknown key http.lisen; did you mean http.listen?\n"), std::string::npos) << all;
+  EXPECT_NE(all.find("api.toml:2:1: error: unknown key http.lisen; did you mean http.listen?\n"), std::string::npos)
+      << all;
   EXPECT_NE(all.find("api.toml:3:14: error: http.body_limit: must be a string\n"), std::string::npos) << all;
   EXPECT_NE(all.find("api.toml:5:13: error: database.pool_size: must be an integer from 1 to 500\n"), std::string::npos)
       << all;
@@ -86,8 +87,7 @@ TEST(ApiConfig, NamesThePlaceWhereTomlBreaks) {
 
 TEST(ApiConfig, RefusesTablesThatAreNotKnown) {
   const auto loaded = parse("[databse]\nurl = \"host=a\"\n");
-  EXPECT_THAT(loaded.errors,
-              ElementsAre("api.toml:2:1: error: unknown key databse.url; did you mean database.url?"));
+  EXPECT_THAT(loaded.errors, ElementsAre("api.toml:2:1: error: unknown key databse.url; did you mean database.url?"));
 }
 
 TEST(ApiConfig, DoesNotStartInProductionWithoutASecret) {

@@ -15,7 +15,9 @@ using namespace std::chrono_literals;
 using test::Script;
 using test::Step;
 
-std::string bulk(std::string_view text) { return "$" + std::to_string(text.size()) + "\r\n" + std::string(text) + "\r\n"; }
+std::string bulk(std::string_view text) {
+  return "$" + std::to_string(text.size()) + "\r\n" + std::string(text) + "\r\n";
+}
 
 /// The way in: RedisCache asks PING before it uses a server; the client's name travels before it.
 const std::vector<Step> welcome{Step::await("PING"), Step::send("+OK\r\n+PONG\r\n")};
@@ -48,8 +50,8 @@ struct RedisCacheTest : testing::Test {
     uri.host = "127.0.0.1";
     uri.port = port;
     options.retry_interval = 50ms;
-    return std::make_unique<RedisCache>(io.get_executor(), uri, options, events(),
-                                        [] { return std::chrono::steady_clock::now(); }, [] { return 0.0; });
+    return std::make_unique<RedisCache>(
+        io.get_executor(), uri, options, events(), [] { return std::chrono::steady_clock::now(); }, [] { return 0.0; });
   }
 
   void wait_until_up(const RedisCache& cache) {
@@ -73,8 +75,8 @@ TEST_F(RedisCacheTest, CountsAHitAndAMissOfRedisOnceEach) {
 }
 
 TEST_F(RedisCacheTest, SendsWhatWaitsInOnePipeline) {
-  test::ScriptedServer server(
-      io, {after_welcome({Step::await("k3"), Step::send("+OK\r\n+OK\r\n+OK\r\n"), Step::hang()})});
+  test::ScriptedServer server(io,
+                              {after_welcome({Step::await("k3"), Step::send("+OK\r\n+OK\r\n+OK\r\n"), Step::hang()})});
   const auto cache = make(server.port());
   wait_until_up(*cache);
   const auto turns = server.turns(0);
@@ -91,14 +93,15 @@ TEST_F(RedisCacheTest, GivesAValueItsLifetimeInMilliseconds) {
   wait_until_up(*cache);
   cache->put("k", "v", 600s);
   ASSERT_TRUE(test::run_until(io, [&] { return counts["redis set"] == 1; }));
-  EXPECT_NE(server.received(0).find("$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n$2\r\nPX\r\n$6\r\n600000\r\n"), std::string::npos);
+  EXPECT_NE(server.received(0).find("$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n$2\r\nPX\r\n$6\r\n600000\r\n"),
+            std::string::npos);
 }
 
 TEST_F(RedisCacheTest, ForgetsByScanAndUnlinkOverAllPages) {
   test::ScriptedServer server(
-      io, {after_welcome({Step::await("k"), Step::send(":1\r\n"),                                       // UNLINK k
+      io, {after_welcome({Step::await("k"), Step::send(":1\r\n"),  // UNLINK k
                           Step::await("SCAN"), Step::send("*2\r\n" + bulk("7") + "*2\r\n" + bulk("p:1") + bulk("p:2")),
-                          Step::await("UNLINK"), Step::send(":2\r\n"),                                  //
+                          Step::await("UNLINK"), Step::send(":2\r\n"),  //
                           Step::await("SCAN"), Step::send("*2\r\n" + bulk("0") + "*0\r\n"), Step::hang()})});
   const auto cache = make(server.port());
   wait_until_up(*cache);
@@ -120,8 +123,10 @@ TEST_F(RedisCacheTest, UsesMemoryWhileRedisIsAwayAndComesBackByItself) {
   EXPECT_EQ(test::run(io, cache->get("a")), "from memory");
   wait_until_up(*cache);
   EXPECT_EQ(test::run(io, cache->get("a")), "from redis");
-  EXPECT_EQ(counts, (std::map<std::string, int>{{"failure redis closed", 1}, {"hit memory", 1}, {"hit redis", 1},
-                                                {"miss memory", 1}, {"redis get", 2}}));
+  EXPECT_EQ(
+      counts,
+      (std::map<std::string, int>{
+          {"failure redis closed", 1}, {"hit memory", 1}, {"hit redis", 1}, {"miss memory", 1}, {"redis get", 2}}));
 }
 
 TEST_F(RedisCacheTest, TreatsAHangingRedisAsAway) {
@@ -165,8 +170,8 @@ TEST_F(RedisCacheTest, DoesNotUseARedisThatCannotForget) {
 
 TEST_F(RedisCacheTest, MissesWhenARefusalComesInsteadOfAValue) {
   test::ScriptedServer server(
-      io, {after_welcome({Step::await("GET"), Step::send("-LOADING Redis is loading the dataset in memory\r\n"),
-                          Step::hang()})});
+      io, {after_welcome(
+              {Step::await("GET"), Step::send("-LOADING Redis is loading the dataset in memory\r\n"), Step::hang()})});
   const auto cache = make(server.port());
   wait_until_up(*cache);
   EXPECT_EQ(test::run(io, cache->get("a")), std::nullopt);
@@ -193,7 +198,8 @@ TEST_F(RedisCacheTest, MissesAtOnceWhenTooManyCommandsWait) {
 TEST_F(RedisCacheTest, SaysWhyItIsNotReady) {
   const auto cache = make(test::free_port());
   const auto reason = [&] { return test::run(io, cache->check()).error().message; };
-  EXPECT_TRUE(test::run_until(io, [&] { return reason().starts_with("connect_refused: redis://127.0.0.1"); })) << reason();
+  EXPECT_TRUE(test::run_until(io, [&] { return reason().starts_with("connect_refused: redis://127.0.0.1"); }))
+      << reason();
 }
 
 }  // namespace

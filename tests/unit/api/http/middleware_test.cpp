@@ -1,7 +1,6 @@
 #include "api/http/middleware.hpp"
 
 #include "api/http/replies.hpp"
-
 #include "tests/support/loop.hpp"
 
 #include <gtest/gtest.h>
@@ -14,12 +13,16 @@ namespace {
 asio::awaitable<Result<net::Response>> echo(Call call) {
   co_return json_reply(200, call.request_id + " " + (call.arguments.empty() ? "" : call.arguments.front()));
 }
-asio::awaitable<Result<net::Response>> fail(Errc code) { co_return Error{code, "the secret reason"}; }
+asio::awaitable<Result<net::Response>> fail(Errc code) {
+  co_return Error{code, "the secret reason"};
+}
 asio::awaitable<Result<net::Response>> throw_later() {
   throw std::runtime_error("the secret reason");
   co_return Error{};
 }
-asio::awaitable<Result<net::Response>> throw_at_once() { throw std::runtime_error("the secret reason"); }
+asio::awaitable<Result<net::Response>> throw_at_once() {
+  throw std::runtime_error("the secret reason");
+}
 
 push::ClientOptions without_agent() {
   push::ClientOptions options;

@@ -48,8 +48,8 @@ TEST(Router, PrefersALiteralSegmentToAParameterWhateverTheOrderOfAdding) {
 
 TEST(Router, LeavesEverythingElseUnmatched) {
   const auto router = make_router();
-  for (const auto* path : {"/", "", "*", "/v1", "/v1/profiles/", "/v1/profiles//", "/v1/profiles//cv/b",
-                           "/V1/profiles", "//v1/profiles", "/v1/profiles/a/b", "/health/"}) {
+  for (const auto* path : {"/", "", "*", "/v1", "/v1/profiles/", "/v1/profiles//", "/v1/profiles//cv/b", "/V1/profiles",
+                           "//v1/profiles", "/v1/profiles/a/b", "/health/"}) {
     const auto match = router.match("GET", path);
     EXPECT_EQ(match.label, "unmatched") << path;
     EXPECT_EQ(match.handler, nullptr) << path;

@@ -1,5 +1,4 @@
 #include "api/repositories/profiles.hpp"
-
 #include "tests/support/loop.hpp"
 
 #include <gtest/gtest.h>
@@ -17,8 +16,9 @@ struct MemoryProfilesTest : testing::Test {
 
 TEST_F(MemoryProfilesTest, WritesTimesInUtcWithMilliseconds) {
   const auto stored = test::run(io, profiles->create({"id-1", R"({"slug":"a"})"}, {})).value();
-  EXPECT_EQ(stored,
-            R"({"createdAt":"2023-11-14T22:13:20.007Z","id":"id-1","slug":"a","updatedAt":"2023-11-14T22:13:20.007Z"})");
+  EXPECT_EQ(
+      stored,
+      R"({"createdAt":"2023-11-14T22:13:20.007Z","id":"id-1","slug":"a","updatedAt":"2023-11-14T22:13:20.007Z"})");
 }
 
 TEST_F(MemoryProfilesTest, ServesTheNewestFirstAndCountsAll) {

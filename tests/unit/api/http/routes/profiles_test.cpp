@@ -15,13 +15,15 @@ namespace {
 using namespace std::chrono_literals;
 using nlohmann::json;
 
-constexpr const char* ada = R"({"id":"0190A6B2-7C3D-7E4F-8A5B-0C1D2E3F4A5B","slug":"ada","displayName":"Ada Lovelace"})";
+constexpr const char* ada =
+    R"({"id":"0190A6B2-7C3D-7E4F-8A5B-0C1D2E3F4A5B","slug":"ada","displayName":"Ada Lovelace"})";
 constexpr const char* ada_id = "0190a6b2-7c3d-7e4f-8a5b-0c1d2e3f4a5b";
 
 /// Hands on to a real store, but lists only after being told to, with what was there when it was asked.
 class SlowProfiles final : public Profiles {
  public:
-  SlowProfiles(asio::io_context& io, Profiles& below) : gate(io, asio::steady_timer::time_point::max()), below_(below) {}
+  SlowProfiles(asio::io_context& io, Profiles& below)
+      : gate(io, asio::steady_timer::time_point::max()), below_(below) {}
   asio::awaitable<Result<ProfilePage>> list(Page page, Deadline deadline) override {
     auto listing = below_.list(page, deadline);
     auto found = co_await std::move(listing);
