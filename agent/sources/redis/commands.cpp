@@ -187,7 +187,7 @@ Result<Done> add_latency_spikes(const Reply& reply, SnapshotBuilder& builder) {
   return Done{};
 }
 
-Result<Done> add_latency_histograms(const Reply& reply, const CommandTimes& times, SnapshotBuilder& builder) {
+Result<Done> add_latency_histograms(const Reply& reply, const Commands& commands, SnapshotBuilder& builder) {
   if (auto ready = expect_array(reply, "LATENCY HISTOGRAM"); !ready) return ready;
   auto& histograms = builder.family(family::latencies);
   Buckets buckets;
@@ -200,13 +200,15 @@ Result<Done> add_latency_histograms(const Reply& reply, const CommandTimes& time
       ++folded;
       continue;
     }
-    const auto time = times.find(command);
+    const auto totals = commands.find(command);
+    const bool is_known = totals != commands.end();
     metrics::Distribution distribution;
     distribution.bounds = buckets.bounds;
     distribution.cumulative = buckets.cumulative;
-    distribution.sum = time == times.end() ? 0 : time->second;
+    distribution.sum = is_known ? totals->second.microseconds : 0;
     distribution.count = static_cast<std::uint64_t>(histogram->calls);
-    histograms.add(builder.labels({{"cmd", command}}), distribution);
+    const bool has_labels = is_known && !totals->second.labels.text.empty();
+    histograms.add(has_labels ? totals->second.labels : builder.labels({{"cmd", command}}), distribution);
   }
   if (folded > 0)
     builder.add(family::folded_series, {{"metric", family::latencies.name}}, static_cast<double>(folded));

@@ -39,8 +39,8 @@ void add_settings(const Settings& settings, metrics::SnapshotBuilder& builder);
 
 /// LATENCY HISTOGRAM: every command gets every step of the server's ladder, counts carried forward, so that buckets
 /// can be summed over commands; a bound outside the ladder is kept as well.
-/// @param times  from INFO of the same pipeline; they are the sums.
-[[nodiscard]] Result<Done> add_latency_histograms(const redis::Reply& reply, const CommandTimes& times,
+/// @param commands  what INFO of the same pipeline told the same builder; the sums come from there.
+[[nodiscard]] Result<Done> add_latency_histograms(const redis::Reply& reply, const Commands& commands,
                                                   metrics::SnapshotBuilder& builder);
 
 /// CLUSTER INFO: each cluster_ line becomes a gauge.

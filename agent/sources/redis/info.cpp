@@ -114,24 +114,43 @@ std::optional<Percentiles> parse_percentiles(std::string_view fields) noexcept {
   return result;
 }
 
+/// The families of one cmdstat_ line, looked up once instead of once a line. Their labels are distinct because a command
+/// that came before is skipped.
+struct CommandFamilies {
+  metrics::FamilyBuilder *calls = nullptr, *duration = nullptr, *rejected = nullptr, *failed = nullptr;
+
+  static metrics::FamilyBuilder& open(metrics::FamilyBuilder*& family, const MetricSpec& spec,
+                                      metrics::SnapshotBuilder& builder) {
+    if (family == nullptr) {
+      family = &builder.family(spec);
+      family->promise_distinct();
+    }
+    return *family;
+  }
+};
+
+/// @return a count without sign, as nearly every number of commandstats is; other forms take the long way.
+std::optional<double> parse_count(std::string_view text) noexcept {
+  if (text.empty() || text.size() > 15) return parse_value(text);
+  std::uint64_t count = 0;
+  for (const char c : text) {
+    if (c < '0' || c > '9') return parse_value(text);
+    count = count * 10 + static_cast<std::uint64_t>(c - '0');
+  }
+  return static_cast<double>(count);
+}
+
 /// Reads line after line; what needs the whole text is done by finish().
 class Reader {
  public:
-  Reader(const InfoOptions& options, metrics::SnapshotBuilder& builder) : options_(options), builder_(builder) {}
+  Reader(const InfoOptions& options, metrics::SnapshotBuilder& builder) : options_(options), builder_(builder) {
+    facts_.commands.reserve(256);
+  }
 
   void read_line(std::string_view line);
   Result<InfoFacts> finish();
 
  private:
-  struct SeenCommand {
-    LabelSet labels;
-    double calls, microseconds;
-  };
-  struct SeenPercentiles {
-    std::string_view command;
-    Percentiles percentiles;
-  };
-
   void read_family(std::string_view field, std::string_view value);
   void read_command(std::string_view command, std::string_view value);
   void read_error(std::string_view kind, std::string_view value);
@@ -150,8 +169,9 @@ class Reader {
   InfoFacts facts_;
   std::size_t known_fields_ = 0;
   bool has_keyspace_ = false;
-  std::unordered_map<std::string_view, SeenCommand> commands_;
-  std::vector<SeenPercentiles> percentiles_;
+  CommandFamilies command_families_;
+  std::size_t command_count_ = 0;
+  std::vector<std::pair<std::string_view, std::string_view>> percentiles_;  ///< Command and its line's value.
   std::vector<Database> databases_;
   std::string_view master_host_, master_port_;
   std::size_t replicas_ = 0, other_errors_ = 0;
@@ -168,6 +188,13 @@ void Reader::read_line(std::string_view line) {
   if (colon == std::string_view::npos) return;
   const auto field = line.substr(0, colon);
   const auto value = line.substr(colon + 1);
+  // Most lines of a busy server are of these two; they need not be looked up.
+  auto rest = field;
+  if (strip(rest, "cmdstat_")) return read_command(rest, value);
+  if (strip(rest, "latency_percentiles_usec_")) {
+    percentiles_.emplace_back(rest, value);
+    return;
+  }
   const auto* row = find_row(field);
   if (row != nullptr) {
     ++known_fields_;
@@ -183,12 +210,7 @@ void Reader::read_line(std::string_view line) {
 
 void Reader::read_family(std::string_view field, std::string_view value) {
   auto rest = field;
-  if (strip(rest, "cmdstat_")) return read_command(rest, value);
   if (strip(rest, "errorstat_")) return read_error(rest, value);
-  if (strip(rest, "latency_percentiles_usec_")) {
-    if (const auto parsed = parse_percentiles(value)) percentiles_.push_back({rest, *parsed});
-    return;
-  }
   if (field.starts_with("db")) {
     const auto database = parse_database(field, value);
     if (database && databases_.size() < options_.max_labels)
@@ -212,19 +234,24 @@ void Reader::read_command(std::string_view command, std::string_view value) {
   const auto stat = parse_command_stat(value);
   if (!stat || command.empty()) return;
   ++known_fields_;
-  facts_.command_times[command] += stat->microseconds;
-  if (const auto bar = command.find('|'); bar != std::string_view::npos)
-    facts_.command_times[command.substr(0, bar)] += stat->microseconds;
-  if (commands_.size() >= options_.max_labels) {
+  auto& totals = facts_.commands[command];
+  if (!totals.labels.text.empty()) return;  // the first line of a command counts
+  totals.microseconds += stat->microseconds;
+  totals.calls = stat->calls;
+  if (command_count_ == options_.max_labels) {
     ++folded_commands_;
     return;
   }
-  const auto labels = builder_.labels({{"cmd", command}});
-  commands_.emplace(command, SeenCommand{labels, stat->calls, stat->microseconds});
-  builder_.family(family::commands).add(labels, stat->calls);
-  builder_.family(family::commands_duration).add(labels, stat->microseconds / 1e6);
-  if (stat->rejected) builder_.family(family::commands_rejected).add(labels, *stat->rejected);
-  if (stat->failed) builder_.family(family::commands_failed).add(labels, *stat->failed);
+  ++command_count_;
+  const auto labels = totals.labels = builder_.labels({{"cmd", command}});
+  if (const auto bar = command.find('|'); bar != std::string_view::npos)
+    facts_.commands[command.substr(0, bar)].microseconds += stat->microseconds;
+  auto& to = command_families_;
+  CommandFamilies::open(to.calls, family::commands, builder_).add(labels, stat->calls);
+  CommandFamilies::open(to.duration, family::commands_duration, builder_).add(labels, stat->microseconds / 1e6);
+  if (stat->rejected)
+    CommandFamilies::open(to.rejected, family::commands_rejected, builder_).add(labels, *stat->rejected);
+  if (stat->failed) CommandFamilies::open(to.failed, family::commands_failed, builder_).add(labels, *stat->failed);
 }
 
 void Reader::read_error(std::string_view kind, std::string_view value) {
@@ -296,15 +323,19 @@ Result<InfoFacts> Reader::finish() {
 }
 
 void Reader::add_percentiles() {
-  for (const auto& [command, percentiles] : percentiles_) {
-    const auto seen = commands_.find(command);
-    if (seen == commands_.end()) continue;
+  if (percentiles_.empty()) return;
+  auto& family = builder_.family(family::latency_percentiles);
+  for (const auto& [command, value] : percentiles_) {
+    const auto seen = facts_.commands.find(command);
+    if (seen == facts_.commands.end() || seen->second.labels.text.empty()) continue;
+    const auto percentiles = parse_percentiles(value);
+    if (!percentiles) continue;
     metrics::Distribution summary;
-    summary.bounds = {percentiles.percents.data(), percentiles.count};
-    summary.quantile_values = {percentiles.values.data(), percentiles.count};
+    summary.bounds = {percentiles->percents.data(), percentiles->count};
+    summary.quantile_values = {percentiles->values.data(), percentiles->count};
     summary.sum = seen->second.microseconds;
     summary.count = static_cast<std::uint64_t>(seen->second.calls);
-    builder_.family(family::latency_percentiles).add(seen->second.labels, summary);
+    family.add(seen->second.labels, summary);
   }
 }
 
@@ -376,7 +407,8 @@ std::optional<CommandStat> parse_command_stat(std::string_view fields) noexcept 
   while (!fields.empty()) {
     auto value = text::take_until(fields, ',');
     const auto name = text::take_until(value, '=');
-    const auto count = text::parse_number(value);
+    if (name == "usec_per_call") continue;  // their quotient
+    const auto count = parse_count(value);
     if (!count || *count < 0) return std::nullopt;
     if (name == "calls") {
       stat.calls = *count;

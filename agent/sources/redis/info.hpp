@@ -37,9 +37,14 @@ struct InfoOptions {
   std::size_t max_labels = 2000;               ///< Commands, replicas, threads or databases of one family.
 };
 
-/// Microseconds spent per command since the start; a container command has those of its subcommands in it.
-/// The keys point into the INFO text.
-using CommandTimes = std::unordered_map<std::string_view, double>;
+/// What commandstats say of one command, for the replies that are read after INFO.
+struct CommandTotals {
+  double microseconds = 0;     ///< Since the start; of a container command with those of its subcommands.
+  double calls = 0;
+  metrics::LabelSet labels;    ///< {cmd="…"} of the builder; empty text for a container that is never called itself.
+};
+/// By name ("get", "config", "config|get"); the names point into the INFO text.
+using Commands = std::unordered_map<std::string_view, CommandTotals>;
 
 /// What INFO says that decides what else is asked.
 struct InfoFacts {
@@ -47,7 +52,7 @@ struct InfoFacts {
   int major_version = 0;   ///< 7 for "7.0.15"; 0 when the server does not say.
   bool has_cluster = false;
   double start_seconds = 0;
-  CommandTimes command_times;
+  Commands commands;
 };
 
 /// Reads an INFO reply (LF or CRLF, sections in any order, unknown fields skipped) into `builder`.

@@ -96,7 +96,7 @@ class RedisSource::Impl {
 
   void take_settings(const Answers& answers);
   [[nodiscard]] Result<Built> build(const Answers& answers, Clock::time_point begin);
-  void add_optional(const Answers& answers, const CommandTimes& times, SnapshotBuilder& builder);
+  void add_optional(const Answers& answers, const Commands& commands, SnapshotBuilder& builder);
   void note(Collector collector, const Result<Done>& result);
   void remember(Known now_known);
   void count_scrape(Clock::time_point begin);
@@ -247,19 +247,19 @@ Result<RedisSource::Impl::Built> RedisSource::Impl::build(const Answers& answers
   auto facts = read_info(*text, info, builder);
   if (!facts) return facts.error();
   note(Collector::info, Done{});
-  add_optional(answers, facts->command_times, builder);
+  add_optional(answers, facts->commands, builder);
   count_scrape(begin);
   add_own(builder, true, {});
   return Built{builder.freeze(),
                {std::move(facts->run_id), facts->major_version, facts->has_cluster, facts->start_seconds}};
 }
 
-void RedisSource::Impl::add_optional(const Answers& answers, const CommandTimes& times, SnapshotBuilder& builder) {
+void RedisSource::Impl::add_optional(const Answers& answers, const Commands& commands, SnapshotBuilder& builder) {
   add_settings(settings_, builder);
   if (const auto& replies = answers[index_of(Collector::latency)]; !replies.empty())
     note(Collector::latency, add_latency_spikes(replies.front(), builder));
   if (const auto& replies = answers[index_of(Collector::histogram)]; !replies.empty())
-    note(Collector::histogram, add_latency_histograms(replies.front(), times, builder));
+    note(Collector::histogram, add_latency_histograms(replies.front(), commands, builder));
   if (const auto& replies = answers[index_of(Collector::slowlog)]; replies.size() == 2)
     note(Collector::slowlog, add_slowlog(replies[0], replies[1], builder));
   if (const auto& replies = answers[index_of(Collector::cluster)]; !replies.empty())

@@ -102,12 +102,13 @@ bool is_explained(const std::string& difference) {
 bool is_steady(const std::string& series) {
   static const std::vector<std::string> steady{
       "redis_db_keys", "redis_config_", "redis_aof_", "redis_rdb_", "redis_memory_max_bytes", "redis_start_time_seconds",
-      "redis_up", "redis_connected_slaves", "redis_keyspace_", "redis_errors_total", "redis_cluster_", "redis_master_link",
+      "redis_connected_slaves", "redis_keyspace_", "redis_errors_total", "redis_cluster_", "redis_master_link",
       "redis_latency_spike", "redis_slowlog", "redis_last_slow", "redis_evicted", "redis_expired",
       "redis_commands_total{cmd=\"set\"}", "redis_commands_duration_seconds_total{cmd=\"set\"}",
       "redis_commands_latencies_usec_bucket{cmd=\"set\"", "redis_latency_percentiles_usec{cmd=\"set\"",
       "redis_latency_percentiles_usec_sum{cmd=\"set\"", "redis_commands_latencies_usec_sum{cmd=\"set\""};
-  return std::any_of(steady.begin(), steady.end(), [&](const auto& begin) { return series.starts_with(begin); });
+  return series == "redis_up" ||
+         std::any_of(steady.begin(), steady.end(), [&](const auto& begin) { return series.starts_with(begin); });
 }
 
 std::vector<std::string> differences(const Page& theirs, const Page& ours) {

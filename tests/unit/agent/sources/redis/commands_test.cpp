@@ -104,11 +104,11 @@ std::string histogram(std::string_view command, std::string_view calls, std::str
 
 TEST(RedisLatency, LaysEveryCommandOverTheWholeLadder) {
   metrics::SnapshotBuilder builder;
-  const CommandTimes times{{"set", 20}};
+  const Commands commands{{"set", {20, 5, {}}}};
   ASSERT_TRUE(add_latency_histograms(
       reply_of("*4\r\n" + histogram("set", "5", "*6\r\n:8\r\n:2\r\n:33\r\n:4\r\n:541065\r\n:5\r\n") +
                histogram("get", "1", "*2\r\n:1\r\n:1\r\n")),
-      times, builder));
+      commands, builder));
   const auto snapshot = builder.freeze();
   const auto* family = snapshot.find("redis_commands_latencies_usec");
   ASSERT_NE(family, nullptr);

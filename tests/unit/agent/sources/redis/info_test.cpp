@@ -125,9 +125,9 @@ TEST(RedisInfo, NamesSubcommandsAndSumsThemIntoTheirContainer) {
       "cmdstat_get:calls=1,usec=5,usec_per_call=5\n",
       {}, builder);
   ASSERT_TRUE(facts);
-  EXPECT_EQ(facts->command_times.at("config"), 42);
-  EXPECT_EQ(facts->command_times.at("config|get"), 30);
-  EXPECT_EQ(facts->command_times.at("get"), 5);
+  EXPECT_EQ(facts->commands.at("config").microseconds, 42);
+  EXPECT_EQ(facts->commands.at("config|get").microseconds, 30);
+  EXPECT_EQ(facts->commands.at("get").microseconds, 5);
   const auto page = test::page_of(builder);
   EXPECT_TRUE(test::has_line(page, "redis_commands_total{cmd=\"config|get\"} 2"));
   EXPECT_TRUE(test::has_line(page, "redis_commands_duration_seconds_total{cmd=\"config|set\"} 1.2e-05"));

@@ -1,0 +1,56 @@
+// Any bytes from a server: the reader stays within its limit, says the same however the bytes are cut, and each
+// mapping takes each reply.
+#include "agent/sources/redis/commands.hpp"
+#include "lib/redis/resp.hpp"
+
+#include <cstdint>
+#include <cstdlib>
+#include <string_view>
+
+namespace {
+
+constexpr std::size_t limit_bytes = 1 << 20;
+constexpr std::size_t wanted = 64;
+
+bool is_equal(const midst::redis::Reply& left, const midst::redis::Reply& right) {
+  if (left.type != right.type || left.text != right.text || left.number != right.number ||
+      left.elements.size() != right.elements.size())
+    return false;
+  for (std::size_t i = 0; i < left.elements.size(); ++i)
+    if (!is_equal(left.elements[i], right.elements[i])) return false;
+  return true;
+}
+
+void map_everything(const midst::redis::Reply& reply, const midst::redis::Reply& next) {
+  using namespace midst::sources::redis_info;
+  midst::metrics::SnapshotBuilder builder;
+  Settings settings;
+  (void)read_settings(reply, settings);
+  add_settings(settings, builder);
+  (void)add_slowlog(reply, next, builder);
+  (void)add_latency_spikes(reply, builder);
+  (void)add_latency_histograms(reply, {}, builder);
+  (void)add_cluster_info(reply, builder);
+  (void)reply.as_text();
+  (void)reply.as_integer();
+  (void)builder.freeze();
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
+  const std::string_view text(reinterpret_cast<const char*>(bytes), size);
+  midst::redis::ReplyReader whole(limit_bytes);
+  const bool is_good = whole.feed(text, wanted).has_value();
+  midst::redis::ReplyReader cut(limit_bytes);
+  bool is_cut_good = true;
+  for (std::size_t i = 0; i < size && is_cut_good; ++i) is_cut_good = cut.feed(text.substr(i, 1), wanted).has_value();
+  const auto replies = whole.take();
+  const auto cut_replies = cut.take();
+  if (is_good != is_cut_good || replies.size() != cut_replies.size()) std::abort();
+  for (std::size_t i = 0; i < replies.size(); ++i) {
+    if (!is_equal(replies[i], cut_replies[i])) std::abort();
+    map_everything(replies[i], replies[(i + 1) % replies.size()]);
+  }
+  return 0;
+}
