@@ -103,7 +103,7 @@ class Parity(unittest.TestCase):
         postgres.sql("INSERT INTO orders SELECT n, 'note' FROM generate_series(1, 5000) n")
         postgres.sql("VACUUM ANALYZE orders")
         postgres.sql('CREATE DATABASE "we""ird базаβ"')
-        postgres.sql("SELECT pg_create_physical_replication_slot('standby')")
+        postgres.sql("SELECT pg_create_physical_replication_slot('standby', true)")
         exporter = self.start(PostgresExporter(postgres))
         agent = self.start(Agent('[scrape]\nmin_interval = "0s"\n'
                                  f'[[postgres]]\ndsn = "{postgres.dsn()}"\ncompat = "0.11"\n'))
