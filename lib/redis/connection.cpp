@@ -76,7 +76,9 @@ std::optional<Error> login_error(const LoginCommands& login, const std::vector<R
 }
 
 /// @return whether a failure tells that the next attempt would fail too; our own limits do not.
-bool says_unreachable(Errc code) noexcept { return code != Errc::limit && code != Errc::internal; }
+bool says_unreachable(Errc code) noexcept {
+  return code != Errc::limit && code != Errc::internal;
+}
 
 /// What one pipeline has received so far.
 struct Exchange {
@@ -90,8 +92,11 @@ struct Exchange {
 class Connection::Impl {
  public:
   Impl(asio::any_io_executor executor, Uri target, ConnectionOptions options, LoginProvider login)
-      : uri(std::move(target)), options_(std::move(options)), login_(std::move(login)),
-        transport_(std::move(executor)), backoff_(options_) {}
+      : uri(std::move(target)),
+        options_(std::move(options)),
+        login_(std::move(login)),
+        transport_(std::move(executor)),
+        backoff_(options_) {}
 
   /// `self` keeps the Impl alive until the coroutine has ended, also when the Connection goes first.
   static asio::awaitable<Result<std::vector<Reply>>> run(std::shared_ptr<Impl> self, std::vector<Command> commands,
@@ -221,7 +226,8 @@ Result<Login> Connection::Impl::current_login() const {
 }
 
 Connection::Connection(asio::any_io_executor executor, Uri uri, ConnectionOptions options, LoginProvider login)
-    : impl_(std::make_shared<Impl>(std::move(executor), std::move(uri), std::move(options), std::move(login))) {}
+    : impl_(std::make_shared<Impl>(std::move(executor), std::move(uri), std::move(options), std::move(login))) {
+}
 
 Connection::~Connection() {
   if (impl_) impl_->close();
@@ -231,10 +237,20 @@ asio::awaitable<Result<std::vector<Reply>>> Connection::pipeline(std::vector<Com
   return Impl::run(impl_, std::move(commands), deadline);
 }
 
-void Connection::close() noexcept { impl_->close(); }
-bool Connection::is_connected() const noexcept { return impl_->is_connected(); }
-std::uint64_t Connection::connect_count() const noexcept { return impl_->connect_count; }
-std::chrono::nanoseconds Connection::last_connect_duration() const noexcept { return impl_->connect_duration; }
-const Uri& Connection::uri() const noexcept { return impl_->uri; }
+void Connection::close() noexcept {
+  impl_->close();
+}
+bool Connection::is_connected() const noexcept {
+  return impl_->is_connected();
+}
+std::uint64_t Connection::connect_count() const noexcept {
+  return impl_->connect_count;
+}
+std::chrono::nanoseconds Connection::last_connect_duration() const noexcept {
+  return impl_->connect_duration;
+}
+const Uri& Connection::uri() const noexcept {
+  return impl_->uri;
+}
 
 }  // namespace midst::redis

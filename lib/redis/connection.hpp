@@ -28,9 +28,9 @@ struct Login {
 using LoginProvider = std::function<Result<Login>()>;
 
 struct ConnectionOptions {
-  std::string client_name = "midst-agent";        ///< CLIENT SETNAME; empty: not sent.
-  std::size_t max_reply_bytes = 64 * 1024 * 1024; ///< One pipeline's replies together; more is Errc::limit.
-  std::chrono::milliseconds backoff_first{100};   ///< After the first failure; doubles, jittered, up to backoff_max.
+  std::string client_name = "midst-agent";         ///< CLIENT SETNAME; empty: not sent.
+  std::size_t max_reply_bytes = 64 * 1024 * 1024;  ///< One pipeline's replies together; more is Errc::limit.
+  std::chrono::milliseconds backoff_first{100};    ///< After the first failure; doubles, jittered, up to backoff_max.
   std::chrono::milliseconds backoff_max{10'000};
 };
 

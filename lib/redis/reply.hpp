@@ -15,9 +15,9 @@ struct Reply {
   enum class Type { nil, string, status, integer, error, array };
 
   Type type = Type::nil;
-  std::string text;            ///< string, status and error.
-  std::int64_t number = 0;     ///< integer.
-  std::vector<Reply> elements; ///< array.
+  std::string text;             ///< string, status and error.
+  std::int64_t number = 0;      ///< integer.
+  std::vector<Reply> elements;  ///< array.
 
   [[nodiscard]] bool is_error() const noexcept { return type == Type::error; }
   [[nodiscard]] bool is_array() const noexcept { return type == Type::array; }

@@ -47,7 +47,6 @@ class ReplyReader::Tree {
   std::vector<Reply> finished;
 
  private:
-
   Reply* add(const redisReadTask* task, Reply::Type type, std::size_t text_bytes) noexcept {
     used_bytes_ += sizeof(Reply) + text_bytes;
     if (used_bytes_ > max_bytes_) return nullptr;
@@ -105,7 +104,9 @@ ReplyReader::ReplyReader(std::size_t max_bytes) : tree_(std::make_unique<Tree>(m
 
 ReplyReader::~ReplyReader() = default;
 
-void ReplyReader::FreeReader::operator()(redisReader* reader) const noexcept { redisReaderFree(reader); }
+void ReplyReader::FreeReader::operator()(redisReader* reader) const noexcept {
+  redisReaderFree(reader);
+}
 
 Result<Done> ReplyReader::feed(std::string_view bytes, std::size_t wanted) {
   fed_bytes_ += bytes.size();
@@ -125,10 +126,16 @@ Result<Done> ReplyReader::feed(std::string_view bytes, std::size_t wanted) {
   return Done{};
 }
 
-const std::vector<Reply>& ReplyReader::replies() const noexcept { return tree_->finished; }
+const std::vector<Reply>& ReplyReader::replies() const noexcept {
+  return tree_->finished;
+}
 
-std::vector<Reply> ReplyReader::take() { return std::move(tree_->finished); }
+std::vector<Reply> ReplyReader::take() {
+  return std::move(tree_->finished);
+}
 
-bool ReplyReader::has_rest() const noexcept { return reader_->pos < reader_->len; }
+bool ReplyReader::has_rest() const noexcept {
+  return reader_->pos < reader_->len;
+}
 
 }  // namespace midst::redis

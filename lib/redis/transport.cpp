@@ -8,10 +8,11 @@
 #include <boost/asio/ssl/host_name_verification.hpp>
 #include <boost/asio/write.hpp>
 
-#include <cerrno>
 #include <netinet/tcp.h>
-#include <string>
 #include <sys/socket.h>
+
+#include <cerrno>
+#include <string>
 #include <tuple>
 
 namespace midst::redis {
@@ -33,7 +34,8 @@ Errc kind_of(const error_code& error) noexcept {
   if (error == asio::error::eof || error == asio::error::connection_reset || error == asio::error::broken_pipe ||
       error == asio::error::bad_descriptor || error == asio::ssl::error::stream_truncated)
     return Errc::closed;
-  if (error.category() == asio::error::get_ssl_category() || error.category() == asio::ssl::error::get_stream_category())
+  if (error.category() == asio::error::get_ssl_category() ||
+      error.category() == asio::ssl::error::get_stream_category())
     return Errc::tls;
   if (error == asio::error::no_descriptors || error == asio::error::no_memory) return Errc::internal;
   return Errc::connect_refused;  // refused, unreachable, no such socket file, no permission on it
@@ -60,10 +62,10 @@ void set_tcp_options(int descriptor) noexcept {
 
 }  // namespace
 
-/// getaddrinfo() cannot be interrupted, so the lookup lives on its own and a cancelled caller just stops waiting for it.
+/// getaddrinfo() cannot be interrupted, so the lookup lives on its own and a cancelled caller just stops waiting for
+/// it.
 struct Transport::Lookup {
-  explicit Lookup(const asio::any_io_executor& executor)
-      : resolver(executor), finished(executor, Deadline::max()) {}
+  explicit Lookup(const asio::any_io_executor& executor) : resolver(executor), finished(executor, Deadline::max()) {}
 
   tcp::resolver resolver;
   asio::steady_timer finished;  ///< Never expires; cancelled when the answer is there.
@@ -72,7 +74,8 @@ struct Transport::Lookup {
   std::vector<Endpoint> endpoints;
 };
 
-Transport::Transport(asio::any_io_executor executor) : executor_(std::move(executor)), socket_(executor_) {}
+Transport::Transport(asio::any_io_executor executor) : executor_(std::move(executor)), socket_(executor_) {
+}
 
 Transport::~Transport() = default;
 
@@ -110,13 +113,13 @@ asio::awaitable<Result<std::vector<Transport::Endpoint>>> Transport::resolve(Uri
   }
   if (!lookup_) {
     lookup_ = std::make_shared<Lookup>(executor_);
-    lookup_->resolver.async_resolve(
-        uri.host, std::to_string(uri.port), [lookup = lookup_](const error_code& error, const auto& found) {
-          lookup->error = error;
-          for (const auto& entry : found) lookup->endpoints.emplace_back(entry.endpoint());
-          lookup->is_finished = true;
-          lookup->finished.cancel();
-        });
+    lookup_->resolver.async_resolve(uri.host, std::to_string(uri.port),
+                                    [lookup = lookup_](const error_code& error, const auto& found) {
+                                      lookup->error = error;
+                                      for (const auto& entry : found) lookup->endpoints.emplace_back(entry.endpoint());
+                                      lookup->is_finished = true;
+                                      lookup->finished.cancel();
+                                    });
   }
   const auto lookup = lookup_;
   while (!lookup->is_finished) std::ignore = co_await lookup->finished.async_wait(as_result);

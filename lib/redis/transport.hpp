@@ -61,7 +61,7 @@ class Transport {
   Socket socket_;
   std::unique_ptr<asio::ssl::context> tls_context_;  ///< Made at the first TLS connect: it reads the CA store.
   std::optional<asio::ssl::stream<Socket&>> tls_;
-  std::shared_ptr<Lookup> lookup_;                   ///< One name lookup at a time; outlives a cancelled caller.
+  std::shared_ptr<Lookup> lookup_;  ///< One name lookup at a time; outlives a cancelled caller.
 };
 
 }  // namespace midst::redis

@@ -4,9 +4,10 @@
 
 #include <fmt/core.h>
 
+#include <sys/un.h>
+
 #include <limits>
 #include <optional>
-#include <sys/un.h>
 
 namespace midst::redis {
 namespace {

@@ -136,7 +136,9 @@ std::string_view Settings::find(std::string_view name) const noexcept {
   return {};
 }
 
-std::span<const std::string_view> wanted_settings() noexcept { return settings_wanted; }
+std::span<const std::string_view> wanted_settings() noexcept {
+  return settings_wanted;
+}
 
 Result<Done> read_settings(const Reply& reply, Settings& settings) {
   if (auto ready = expect_array(reply, "CONFIG GET"); !ready) return ready;
@@ -210,8 +212,7 @@ Result<Done> add_latency_histograms(const Reply& reply, const Commands& commands
     const bool has_labels = is_known && !totals->second.labels.text.empty();
     histograms.add(has_labels ? totals->second.labels : builder.labels({{"cmd", command}}), distribution);
   }
-  if (folded > 0)
-    builder.add(family::folded_series, {{"metric", family::latencies.name}}, static_cast<double>(folded));
+  if (folded > 0) builder.add(family::folded_series, {{"metric", family::latencies.name}}, static_cast<double>(folded));
   return Done{};
 }
 

@@ -67,9 +67,10 @@ constexpr MasterField master_fields[] = {
 
 /// Kinds of errors that the server itself raises and that alerts look for: they keep their own series at the limit.
 constexpr std::string_view server_error_kinds[] = {
-    "ASK", "BUSY", "BUSYGROUP", "BUSYKEY", "CLUSTERDOWN", "CROSSSLOT", "DENIED", "ERR", "EXECABORT", "LOADING",
-    "MASTERDOWN", "MISCONF", "MOVED", "NOAUTH", "NOGROUP", "NOPERM", "NOPROTO", "NOREPLICAS", "NOSCRIPT", "NOTBUSY",
-    "OOM", "READONLY", "TRYAGAIN", "UNBLOCKED", "UNKILLABLE", "WRONGPASS", "WRONGTYPE"};
+    "ASK",      "BUSY",      "BUSYGROUP", "BUSYKEY",    "CLUSTERDOWN", "CROSSSLOT", "DENIED",
+    "ERR",      "EXECABORT", "LOADING",   "MASTERDOWN", "MISCONF",     "MOVED",     "NOAUTH",
+    "NOGROUP",  "NOPERM",    "NOPROTO",   "NOREPLICAS", "NOSCRIPT",    "NOTBUSY",   "OOM",
+    "READONLY", "TRYAGAIN",  "UNBLOCKED", "UNKILLABLE", "WRONGPASS",   "WRONGTYPE"};
 
 bool strip(std::string_view& text, std::string_view prefix) noexcept {
   if (!text.starts_with(prefix)) return false;
@@ -114,8 +115,8 @@ std::optional<Percentiles> parse_percentiles(std::string_view fields) noexcept {
   return result;
 }
 
-/// The families of one cmdstat_ line, looked up once instead of once a line. Their labels are distinct because a command
-/// that came before is skipped.
+/// The families of one cmdstat_ line, looked up once instead of once a line. Their labels are distinct because a
+/// command that came before is skipped.
 struct CommandFamilies {
   metrics::FamilyBuilder *calls = nullptr, *duration = nullptr, *rejected = nullptr, *failed = nullptr;
 
@@ -276,8 +277,8 @@ void Reader::read_replica(std::string_view field, std::string_view value) {
     return;
   }
   ++replicas_;
-  const auto labels = builder_.labels(
-      {{"slave_ip", replica->ip}, {"slave_port", replica->port}, {"slave_state", replica->state}});
+  const auto labels =
+      builder_.labels({{"slave_ip", replica->ip}, {"slave_port", replica->port}, {"slave_state", replica->state}});
   builder_.family(family::slave_offset).add(labels, replica->offset);
   if (replica->lag) builder_.family(family::slave_lag).add(labels, *replica->lag);
 }
@@ -292,7 +293,8 @@ void Reader::read_master(std::string_view field, std::string_view value) {
     master_port_ = value;
   } else {
     for (const auto& known : master_fields)
-      if (known.field == field) add_of_master(*known.spec, field == "link_status" ? (value == "up" ? "1" : "0") : value);
+      if (known.field == field)
+        add_of_master(*known.spec, field == "link_status" ? (value == "up" ? "1" : "0") : value);
   }
 }
 
@@ -318,7 +320,8 @@ Result<InfoFacts> Reader::finish() {
     builder_.add(family::start_time, *start);
   }
   auto version = texts_.redis_version;
-  if (const auto major = text::parse_integer(text::take_until(version, '.'))) facts_.major_version = static_cast<int>(*major);
+  if (const auto major = text::parse_integer(text::take_until(version, '.')))
+    facts_.major_version = static_cast<int>(*major);
   return std::move(facts_);
 }
 

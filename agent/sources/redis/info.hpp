@@ -28,20 +28,20 @@ struct Row {
 
 /// What the reader is told from outside.
 struct InfoOptions {
-  double now_seconds = 0;                      ///< Unix time; used when the server does not tell its own.
-  std::string latched_run_id;                  ///< The run for which start_seconds is known.
+  double now_seconds = 0;      ///< Unix time; used when the server does not tell its own.
+  std::string latched_run_id;  ///< The run for which start_seconds is known.
   double latched_start_seconds = 0;
-  bool has_zero_databases = true;              ///< Whether empty databases get a 0.
-  int databases = 16;                          ///< How many there are (CONFIG databases).
-  std::size_t max_error_labels = 64;           ///< Further kinds of errors are folded into err="other".
-  std::size_t max_labels = 2000;               ///< Commands, replicas, threads or databases of one family.
+  bool has_zero_databases = true;     ///< Whether empty databases get a 0.
+  int databases = 16;                 ///< How many there are (CONFIG databases).
+  std::size_t max_error_labels = 64;  ///< Further kinds of errors are folded into err="other".
+  std::size_t max_labels = 2000;      ///< Commands, replicas, threads or databases of one family.
 };
 
 /// What commandstats say of one command, for the replies that are read after INFO.
 struct CommandTotals {
-  double microseconds = 0;     ///< Since the start; of a container command with those of its subcommands.
+  double microseconds = 0;  ///< Since the start; of a container command with those of its subcommands.
   double calls = 0;
-  metrics::LabelSet labels;    ///< {cmd="…"} of the builder; empty text for a container that is never called itself.
+  metrics::LabelSet labels;  ///< {cmd="…"} of the builder; empty text for a container that is never called itself.
 };
 /// By name ("get", "config", "config|get"); the names point into the INFO text.
 using Commands = std::unordered_map<std::string_view, CommandTotals>;
@@ -49,7 +49,7 @@ using Commands = std::unordered_map<std::string_view, CommandTotals>;
 /// What INFO says that decides what else is asked.
 struct InfoFacts {
   std::string run_id;
-  int major_version = 0;   ///< 7 for "7.0.15"; 0 when the server does not say.
+  int major_version = 0;  ///< 7 for "7.0.15"; 0 when the server does not say.
   bool has_cluster = false;
   double start_seconds = 0;
   Commands commands;

@@ -228,8 +228,7 @@ constexpr Row rows[] = {
     counter("total_reads_processed", "redis_total_reads_processed", "Reads from client sockets."),
     counter("total_writes_processed", "redis_total_writes_processed", "Writes to client sockets."),
     counter("io_threaded_reads_processed", "redis_io_threaded_reads_processed", "Socket reads done by I/O threads."),
-    counter("io_threaded_writes_processed", "redis_io_threaded_writes_processed",
-            "Socket writes done by I/O threads."),
+    counter("io_threaded_writes_processed", "redis_io_threaded_writes_processed", "Socket writes done by I/O threads."),
     counter("total_error_replies", "redis_total_error_replies",
             "Errors replied: commands rejected before they ran and commands that failed."),
     counter("unexpected_error_replies", "redis_unexpected_error_replies",
@@ -281,7 +280,8 @@ constexpr Row rows[] = {
     counter("reply_buffer_expands", "redis_reply_buffer_expands_total", "Reply buffers made bigger."),
 
     // ACL
-    counter("acl_access_denied_auth", "redis_acl_access_denied_auth_total", "Logins refused: no such user or a wrong password."),
+    counter("acl_access_denied_auth", "redis_acl_access_denied_auth_total",
+            "Logins refused: no such user or a wrong password."),
     counter("acl_access_denied_cmd", "redis_acl_access_denied_cmd_total",
             "Commands refused because the user may not run them."),
     counter("acl_access_denied_key", "redis_acl_access_denied_key_total",
@@ -299,7 +299,9 @@ constexpr Row rows[] = {
 
 }  // namespace
 
-std::span<const Row> catalog() noexcept { return rows; }
+std::span<const Row> catalog() noexcept {
+  return rows;
+}
 
 const Row* find_row(std::string_view field) noexcept {
   static const auto by_field = [] {

@@ -23,7 +23,9 @@ enum class Collector : std::uint8_t { info, config, latency, histogram, slowlog,
 constexpr std::string_view collector_words[] = {"info", "config", "latency", "histogram", "slowlog", "cluster"};
 constexpr std::size_t collector_count = std::size(collector_words);
 
-constexpr std::size_t index_of(Collector collector) { return static_cast<std::size_t>(collector); }
+constexpr std::size_t index_of(Collector collector) {
+  return static_cast<std::size_t>(collector);
+}
 
 /// Replies by collector; empty where nothing was asked.
 using Answers = std::array<std::vector<Reply>, collector_count>;
@@ -42,22 +44,25 @@ struct Plan {
 /// Since Redis 7.0 INFO takes several sections; before, and when the version is not known yet, there is only ALL.
 Command info_command(int major_version) {
   if (major_version < 7) return {"INFO", "ALL"};
-  return {"INFO",        "server",     "clients",      "memory",       "persistence", "threads", "stats",
-          "replication", "cpu",        "commandstats", "latencystats", "errorstats",  "cluster", "keyspace"};
+  return {"INFO",        "server", "clients",      "memory",       "persistence", "threads", "stats",
+          "replication", "cpu",    "commandstats", "latencystats", "errorstats",  "cluster", "keyspace"};
 }
 
 double unix_now() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
-double seconds(std::chrono::nanoseconds duration) { return std::chrono::duration<double>(duration).count(); }
+double seconds(std::chrono::nanoseconds duration) {
+  return std::chrono::duration<double>(duration).count();
+}
 
 }  // namespace
 
 class RedisSource::Impl {
  public:
   Impl(asio::any_io_executor executor, RedisOptions options)
-      : id{"redis", options.name}, options_(std::move(options)),
+      : id{"redis", options.name},
+        options_(std::move(options)),
         connection_(std::move(executor), options_.uri, connection_options(options_), options_.login) {}
 
   /// `self` keeps the Impl alive until the coroutine has ended, also when the RedisSource goes first.
@@ -269,8 +274,7 @@ void RedisSource::Impl::add_optional(const Answers& answers, const Commands& com
 void RedisSource::Impl::note(Collector collector, const Result<Done>& result) {
   auto& refused = refused_at_[index_of(collector)];
   success_[index_of(collector)] = result.has_value();
-  const bool is_refused =
-      !result && (result.error().code == Errc::noperm || result.error().code == Errc::unsupported);
+  const bool is_refused = !result && (result.error().code == Errc::noperm || result.error().code == Errc::unsupported);
   if (!is_refused)
     refused.reset();
   else if (!refused || Clock::now() - *refused >= options_.retry_refused_after)
@@ -325,11 +329,14 @@ metrics::Snapshot RedisSource::Impl::down(const Error& error) const {
 }
 
 RedisSource::RedisSource(asio::any_io_executor executor, RedisOptions options)
-    : impl_(std::make_shared<Impl>(std::move(executor), std::move(options))) {}
+    : impl_(std::make_shared<Impl>(std::move(executor), std::move(options))) {
+}
 
 RedisSource::~RedisSource() = default;
 
-const scrape::SourceId& RedisSource::id() const noexcept { return impl_->id; }
+const scrape::SourceId& RedisSource::id() const noexcept {
+  return impl_->id;
+}
 
 std::vector<metrics::MetricSpec> RedisSource::specs() const {
   std::vector<metrics::MetricSpec> specs{family::up};
@@ -343,6 +350,8 @@ asio::awaitable<Result<metrics::Snapshot>> RedisSource::collect(Deadline deadlin
   return Impl::run(impl_, deadline);
 }
 
-metrics::Snapshot RedisSource::down(const Error& error) const { return impl_->down(error); }
+metrics::Snapshot RedisSource::down(const Error& error) const {
+  return impl_->down(error);
+}
 
 }  // namespace midst::sources

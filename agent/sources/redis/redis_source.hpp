@@ -22,13 +22,13 @@ struct RedisOptions {
   redis::Uri uri;
   redis::LoginProvider login;  ///< Asked at each connect; unset: the login of the URI.
   std::vector<std::pair<std::string, std::string>> constant_labels;  ///< On every sample of this target.
-  std::string client_name = "midst-agent";  ///< What CLIENT LIST shows; empty: none is set.
-  std::string config_command = "CONFIG";    ///< Its name where it was renamed; "-": never sent.
-  std::chrono::seconds config_interval{60}; ///< Settings younger than this are not asked for again.
-  bool has_latency = true;                  ///< Whether LATENCY LATEST and LATENCY HISTOGRAM are sent.
-  bool has_slowlog = true;                  ///< Whether SLOWLOG LEN and SLOWLOG GET 1 are sent.
-  bool zero_databases = true;               ///< Whether empty databases appear with 0 keys.
-  std::size_t max_error_labels = 64;        ///< Kinds of errors with a series of their own; the rest is "other".
+  std::string client_name = "midst-agent";                           ///< What CLIENT LIST shows; empty: none is set.
+  std::string config_command = "CONFIG";     ///< Its name where it was renamed; "-": never sent.
+  std::chrono::seconds config_interval{60};  ///< Settings younger than this are not asked for again.
+  bool has_latency = true;                   ///< Whether LATENCY LATEST and LATENCY HISTOGRAM are sent.
+  bool has_slowlog = true;                   ///< Whether SLOWLOG LEN and SLOWLOG GET 1 are sent.
+  bool zero_databases = true;                ///< Whether empty databases appear with 0 keys.
+  std::size_t max_error_labels = 64;         ///< Kinds of errors with a series of their own; the rest is "other".
   /// A command that the server refused (NOPERM) or does not know is sent again after this time, or when another
   /// server process answers.
   std::chrono::seconds retry_refused_after{3600};

@@ -4,7 +4,6 @@
 #include "lib/redis/resp.hpp"
 
 #include <benchmark/benchmark.h>
-
 #include <fmt/core.h>
 
 #include <fstream>

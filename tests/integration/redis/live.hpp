@@ -34,7 +34,8 @@ inline std::vector<std::string> cluster_options() {
 /// A source and the loop it runs on.
 class LiveSource {
  public:
-  explicit LiveSource(const std::string& url, sources::RedisOptions options = {}) : source_(io_.get_executor(), at(url, std::move(options))) {}
+  explicit LiveSource(const std::string& url, sources::RedisOptions options = {})
+      : source_(io_.get_executor(), at(url, std::move(options))) {}
 
   /// @return the page of one scrape, also when the server is down.
   std::string page(std::chrono::milliseconds wait = std::chrono::seconds(5)) {

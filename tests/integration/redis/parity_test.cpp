@@ -6,7 +6,6 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/write.hpp>
-
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -63,8 +62,8 @@ class Exporter {
 };
 
 struct Page {
-  std::map<std::string, std::string> types;  ///< Family → type.
-  std::map<std::string, std::string> series; ///< Name and labels, sorted by label name → value.
+  std::map<std::string, std::string> types;   ///< Family → type.
+  std::map<std::string, std::string> series;  ///< Name and labels, sorted by label name → value.
 };
 
 Page parse(const std::string& text) {
@@ -93,20 +92,34 @@ bool is_explained(const std::string& difference) {
       "missing redis_exporter_build_info{",  // the values are the other program's version
       "missing redis_instance_info{",        // ours has the label master_replid too; compared below
   };
-  return whole.contains(difference) || std::any_of(beginnings.begin(), beginnings.end(), [&](const auto& begin) {
-           return difference.starts_with(begin);
-         });
+  return whole.contains(difference) || std::any_of(beginnings.begin(), beginnings.end(),
+                                                   [&](const auto& begin) { return difference.starts_with(begin); });
 }
 
 /// Series whose value must be the same in two scrapes that follow each other on an idle server.
 bool is_steady(const std::string& series) {
-  static const std::vector<std::string> steady{
-      "redis_db_keys", "redis_config_", "redis_aof_", "redis_rdb_", "redis_memory_max_bytes", "redis_start_time_seconds",
-      "redis_connected_slaves", "redis_keyspace_", "redis_errors_total", "redis_cluster_", "redis_master_link",
-      "redis_latency_spike", "redis_slowlog", "redis_last_slow", "redis_evicted", "redis_expired",
-      "redis_commands_total{cmd=\"set\"}", "redis_commands_duration_seconds_total{cmd=\"set\"}",
-      "redis_commands_latencies_usec_bucket{cmd=\"set\"", "redis_latency_percentiles_usec{cmd=\"set\"",
-      "redis_latency_percentiles_usec_sum{cmd=\"set\"", "redis_commands_latencies_usec_sum{cmd=\"set\""};
+  static const std::vector<std::string> steady{"redis_db_keys",
+                                               "redis_config_",
+                                               "redis_aof_",
+                                               "redis_rdb_",
+                                               "redis_memory_max_bytes",
+                                               "redis_start_time_seconds",
+                                               "redis_connected_slaves",
+                                               "redis_keyspace_",
+                                               "redis_errors_total",
+                                               "redis_cluster_",
+                                               "redis_master_link",
+                                               "redis_latency_spike",
+                                               "redis_slowlog",
+                                               "redis_last_slow",
+                                               "redis_evicted",
+                                               "redis_expired",
+                                               "redis_commands_total{cmd=\"set\"}",
+                                               "redis_commands_duration_seconds_total{cmd=\"set\"}",
+                                               "redis_commands_latencies_usec_bucket{cmd=\"set\"",
+                                               "redis_latency_percentiles_usec{cmd=\"set\"",
+                                               "redis_latency_percentiles_usec_sum{cmd=\"set\"",
+                                               "redis_commands_latencies_usec_sum{cmd=\"set\""};
   return series == "redis_up" ||
          std::any_of(steady.begin(), steady.end(), [&](const auto& begin) { return series.starts_with(begin); });
 }

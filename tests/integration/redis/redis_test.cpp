@@ -171,7 +171,8 @@ TEST(RedisLive, ShowsAReplicaAndItsMaster) {
   RedisServer master({"--repl-diskless-sync-delay", "0"});
   RedisServer replica({"--replicaof", "127.0.0.1 " + std::to_string(master.port())});
   LiveSource source(replica.url());
-  const auto link = "redis_master_link_up{master_host=\"127.0.0.1\",master_port=\"" + std::to_string(master.port()) + "\"}";
+  const auto link =
+      "redis_master_link_up{master_host=\"127.0.0.1\",master_port=\"" + std::to_string(master.port()) + "\"}";
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
   auto page = source.page();
   while (value_of(page, link) != 1 && std::chrono::steady_clock::now() < end) page = source.page();

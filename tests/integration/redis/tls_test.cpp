@@ -16,8 +16,8 @@ using test::TempDir;
 class Certificates {
  public:
   Certificates() {
-    openssl({"req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj",
-             "/CN=test CA", "-keyout", file("ca.key"), "-out", ca()});
+    openssl({"req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+             "-subj", "/CN=test CA", "-keyout", file("ca.key"), "-out", ca()});
     openssl({"req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=redis",
              "-addext", "subjectAltName=DNS:localhost", "-keyout", file("server.key"), "-out", file("server.csr")});
     openssl({"x509", "-req", "-in", file("server.csr"), "-CA", ca(), "-CAkey", file("ca.key"), "-CAcreateserial",

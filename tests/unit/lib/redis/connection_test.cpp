@@ -6,7 +6,6 @@
 
 #include <boost/asio/detached.hpp>
 #include <boost/asio/ip/tcp.hpp>
-
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -16,10 +15,10 @@
 namespace midst::redis {
 namespace {
 
+using std::chrono::milliseconds;
 using test::Script;
 using test::ScriptedServer;
 using test::Step;
-using std::chrono::milliseconds;
 
 constexpr const char* ping = "*1\r\n$4\r\nPING\r\n";
 
@@ -120,8 +119,7 @@ TEST_F(RedisConnection, SaysAuthWhenTheLoginIsRefusedAndNeverThePassword) {
   const auto replies = run(connection, {{"PING"}});
   ASSERT_FALSE(replies);
   EXPECT_EQ(replies.error().code, Errc::auth);
-  EXPECT_EQ(replies.error().message,
-            at_port(server, "AUTH refused, check user name and password: WRONGPASS invalid"));
+  EXPECT_EQ(replies.error().message, at_port(server, "AUTH refused, check user name and password: WRONGPASS invalid"));
   EXPECT_FALSE(connection.is_connected());
 }
 
@@ -159,8 +157,9 @@ TEST_F(RedisConnection, AsksForTheLoginAtEveryConnect) {
 }
 
 TEST_F(RedisConnection, PassesOnWhyThereIsNoLogin) {
-  Connection connection(io.get_executor(), at(1), plain(),
-                        []() -> Result<Login> { return Error{Errc::config, "password_file: not readable"}; });
+  Connection connection(io.get_executor(), at(1), plain(), []() -> Result<Login> {
+    return Error{Errc::config, "password_file: not readable"};
+  });
   const auto replies = run(connection, {{"PING"}});
   EXPECT_EQ(replies.error().code, Errc::config);
   EXPECT_EQ(replies.error().message, "redis://127.0.0.1:1/0: password_file: not readable");
@@ -192,7 +191,8 @@ TEST_F(RedisConnection, SaysClosedWhenTheServerClosesInsideAReply) {
 }
 
 TEST_F(RedisConnection, PassesOnWhatTheServerSaysBeforeItHangsUp) {
-  ScriptedServer server(io, {{Step::await("PING"), Step::send("-ERR max number of clients reached\r\n"), Step::close()}});
+  ScriptedServer server(io,
+                        {{Step::await("PING"), Step::send("-ERR max number of clients reached\r\n"), Step::close()}});
   auto options = plain();
   options.client_name = "me";
   Connection connection(io.get_executor(), at(server.port()), options);
@@ -202,8 +202,8 @@ TEST_F(RedisConnection, PassesOnWhatTheServerSaysBeforeItHangsUp) {
 }
 
 TEST_F(RedisConnection, DropsAHangingConnectionAtTheDeadline) {
-  ScriptedServer server(io, {{Step::await("PING"), Step::hang()},
-                             {Step::await("PING"), Step::send("+PONG\r\n"), Step::hang()}});
+  ScriptedServer server(
+      io, {{Step::await("PING"), Step::hang()}, {Step::await("PING"), Step::send("+PONG\r\n"), Step::hang()}});
   Connection connection(io.get_executor(), at(server.port()), plain());
   const auto replies = run(connection, {{"PING"}}, soon(milliseconds(50)));
   EXPECT_EQ(replies.error().code, Errc::timeout);
@@ -251,8 +251,8 @@ TEST_F(RedisConnection, DropsAKeptConnectionThatHoldsUnaskedBytes) {
 }
 
 TEST_F(RedisConnection, RefusesRepliesAboveItsLimit) {
-  ScriptedServer server(io, {{Step::await("PING"), Step::send("$2000\r\n" + std::string(2000, 'x') + "\r\n"),
-                              Step::hang()}});
+  ScriptedServer server(
+      io, {{Step::await("PING"), Step::send("$2000\r\n" + std::string(2000, 'x') + "\r\n"), Step::hang()}});
   auto options = plain();
   options.max_reply_bytes = 1000;
   Connection connection(io.get_executor(), at(server.port()), options);
@@ -274,8 +274,8 @@ TEST_F(RedisConnection, FailsAtOnceWithTheFirstErrorWhileItBacksOff) {
 }
 
 TEST_F(RedisConnection, TriesAgainWhenTheBackOffIsOver) {
-  ScriptedServer server(io, {{Step::await("PING"), Step::close()},
-                             {Step::await("PING"), Step::send("+PONG\r\n"), Step::hang()}});
+  ScriptedServer server(
+      io, {{Step::await("PING"), Step::close()}, {Step::await("PING"), Step::send("+PONG\r\n"), Step::hang()}});
   auto options = plain();
   options.backoff_first = options.backoff_max = milliseconds(20);
   Connection connection(io.get_executor(), at(server.port()), options);
@@ -292,8 +292,7 @@ TEST_F(RedisConnection, SaysConnectRefusedWhereNobodyListens) {
   Connection connection(io.get_executor(), at(port), plain());
   const auto replies = run(connection, {{"PING"}});
   EXPECT_EQ(replies.error().code, Errc::connect_refused);
-  EXPECT_EQ(replies.error().message,
-            "redis://127.0.0.1:" + std::to_string(port) + "/0: connect: Connection refused");
+  EXPECT_EQ(replies.error().message, "redis://127.0.0.1:" + std::to_string(port) + "/0: connect: Connection refused");
 }
 
 TEST_F(RedisConnection, SaysConnectRefusedForAMissingSocketFile) {

@@ -24,8 +24,7 @@ TEST(Resp, RefusesACommandWithoutAName) {
 }
 
 /// Every type, nested, and a second reply behind it.
-constexpr std::string_view all_types =
-    "*6\r\n$3\r\na\r\n\r\n+OK\r\n:-7\r\n-ERR no\r\n$-1\r\n*2\r\n*0\r\n*-1\r\n:1\r\n";
+constexpr std::string_view all_types = "*6\r\n$3\r\na\r\n\r\n+OK\r\n:-7\r\n-ERR no\r\n$-1\r\n*2\r\n*0\r\n*-1\r\n:1\r\n";
 
 void expect_all_types(const std::vector<Reply>& replies) {
   ASSERT_EQ(replies.size(), 2u);

@@ -18,7 +18,8 @@ constexpr std::string_view no_permission = "-NOPERM this user has no permissions
 
 TEST(RedisConfig, ReadsPairsAndAddsTheSettings) {
   Settings settings;
-  ASSERT_TRUE(read_settings(reply_of("*4\r\n$9\r\nmaxmemory\r\n$4\r\n1024\r\n$9\r\ndatabases\r\n$2\r\n16\r\n"), settings));
+  ASSERT_TRUE(
+      read_settings(reply_of("*4\r\n$9\r\nmaxmemory\r\n$4\r\n1024\r\n$9\r\ndatabases\r\n$2\r\n16\r\n"), settings));
   ASSERT_TRUE(read_settings(reply_of("*2\r\n$26\r\nclient-output-buffer-limit\r\n$40\r\n"
                                      "normal 0 0 0 slave 268435456 67108864 60\r\n"),
                             settings));
@@ -146,8 +147,8 @@ TEST(RedisLatency, KeepsABoundOutsideTheLadder) {
 }
 
 TEST(RedisLatency, RefusesHistogramsThatAreNone) {
-  for (const auto& steps : {"*4\r\n:8\r\n:2\r\n:4\r\n:3\r\n", "*4\r\n:8\r\n:2\r\n:16\r\n:1\r\n", "*2\r\n$1\r\nx\r\n:1\r\n",
-                            "*2\r\n:0\r\n:1\r\n", "*2\r\n:1\r\n:-1\r\n"}) {
+  for (const auto& steps : {"*4\r\n:8\r\n:2\r\n:4\r\n:3\r\n", "*4\r\n:8\r\n:2\r\n:16\r\n:1\r\n",
+                            "*2\r\n$1\r\nx\r\n:1\r\n", "*2\r\n:0\r\n:1\r\n", "*2\r\n:1\r\n:-1\r\n"}) {
     metrics::SnapshotBuilder builder;
     EXPECT_EQ(add_latency_histograms(reply_of("*2\r\n" + histogram("set", "1", steps)), {}, builder).error().code,
               Errc::protocol)

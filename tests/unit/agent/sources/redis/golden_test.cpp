@@ -19,7 +19,9 @@ struct Golden {
   std::string cluster_info;  ///< File of the CLUSTER INFO text, or empty.
 };
 
-std::string golden_path(const std::string& name) { return std::string(MIDST_SOURCE_DIR) + "/tests/golden/redis/" + name; }
+std::string golden_path(const std::string& name) {
+  return std::string(MIDST_SOURCE_DIR) + "/tests/golden/redis/" + name;
+}
 
 class RedisGolden : public testing::TestWithParam<Golden> {};
 

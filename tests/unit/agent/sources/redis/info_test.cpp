@@ -59,9 +59,8 @@ TEST(RedisCatalog, FindsRowsByField) {
 
 TEST(RedisInfo, ReadsValuesAsNumbersAndStates) {
   const std::vector<std::pair<std::string_view, double>> numbers{
-      {"0", 0}, {"-1", -1}, {"1e4", 1e4}, {"0.5", 0.5}, {"18446744073709551615", 18446744073709551615.0},
-      {"ok", 1}, {"true", 1}, {"err", 0}, {"fail", 0}, {"false", 0},
-      {"inf", std::numeric_limits<double>::infinity()}};
+      {"0", 0},    {"-1", -1}, {"1e4", 1e4}, {"0.5", 0.5}, {"18446744073709551615", 18446744073709551615.0}, {"ok", 1},
+      {"true", 1}, {"err", 0}, {"fail", 0},  {"false", 0}, {"inf", std::numeric_limits<double>::infinity()}};
   for (const auto& [text, number] : numbers) EXPECT_EQ(parse_value(text), number) << text;
   EXPECT_TRUE(std::isnan(parse_value("nan").value()));
   for (const std::string_view text : {"", "12%", "1.5K", " 1", "1 ", "yes", "OK", "0x10"})
@@ -201,16 +200,22 @@ TEST(RedisInfo, ReadsReplicaLines) {
 TEST(RedisInfo, RefusesBrokenReplicaLines) {
   const std::string good = "ip=10.0.0.1,port=1,state=online,offset=1,lag=0";
   for (const auto& [field, value] : std::vector<std::pair<std::string, std::string>>{
-           {"slave", good}, {"slaveA", good}, {"slave0x", good}, {"master0", good}, {"slave0", ""},
+           {"slave", good},
+           {"slaveA", good},
+           {"slave0x", good},
+           {"master0", good},
+           {"slave0", ""},
            {"slave0", "ip=10.0.0.1,port=1,state=online,offset=here,lag=0"},
-           {"slave0", "ip=10.0.0.1,port=1,state=online,offset=1,lag=later"}, {"slave0", "ip=10.0.0.1,lag=0"}})
+           {"slave0", "ip=10.0.0.1,port=1,state=online,offset=1,lag=later"},
+           {"slave0", "ip=10.0.0.1,lag=0"}})
     EXPECT_FALSE(parse_replica(field, value)) << field << ":" << value;
 }
 
 TEST(RedisInfo, ReadsThreadTimesByNumberOnly) {
-  EXPECT_EQ(samples("used_active_time_io_thread_0:1.5\nused_active_time_io_thread_foo:2\nused_active_time_io_thread_:3\n"
-                    "hz:1\n"),
-            "redis_active_time_io_thread_seconds_total{thread=\"0\"} 1.5\nredis_hz 1\n");
+  EXPECT_EQ(
+      samples("used_active_time_io_thread_0:1.5\nused_active_time_io_thread_foo:2\nused_active_time_io_thread_:3\n"
+              "hz:1\n"),
+      "redis_active_time_io_thread_seconds_total{thread=\"0\"} 1.5\nredis_hz 1\n");
 }
 
 TEST(RedisInfo, TakesTheStartFromTheServersClockAndKeepsIt) {
@@ -251,8 +256,8 @@ TEST(RedisInfo, ShowsZeroForEmptyDatabasesOnlyWhereTheServerShowsDatabases) {
 
 TEST(RedisInfo, NamesValkeyAndItsMode) {
   metrics::SnapshotBuilder builder;
-  ASSERT_TRUE(read_info("redis_version:7.2.4\nserver_mode:standalone\nvalkey_version:8.1.0\nvalkey_release_stage:ga\n", {},
-                        builder));
+  ASSERT_TRUE(read_info("redis_version:7.2.4\nserver_mode:standalone\nvalkey_version:8.1.0\nvalkey_release_stage:ga\n",
+                        {}, builder));
   EXPECT_TRUE(test::has_line(
       test::page_of(builder),
       "redis_instance_info{master_replid=\"\",maxmemory_policy=\"\",os=\"\",process_id=\"\",redis_build_id=\"\","

@@ -29,17 +29,27 @@ TEST(RedisKeyspace, ReadsFieldsByName) {
   EXPECT_EQ(cached->cached_keys, 7);
   EXPECT_FALSE(cached->keys_with_expiring_items);
   EXPECT_EQ(parse_database("db1", "keys=1,expires=0,avg_ttl=0,subexpiry=7")->keys_with_expiring_items, 7);
-  EXPECT_EQ(parse_database("db1", "keys=1,expires=0,avg_ttl=0,keys_with_volatile_items=8")->keys_with_expiring_items, 8);
+  EXPECT_EQ(parse_database("db1", "keys=1,expires=0,avg_ttl=0,keys_with_volatile_items=8")->keys_with_expiring_items,
+            8);
   EXPECT_TRUE(parse_database("db1", "keys=1,expires=0,avg_ttl=0,cached_keys=7,more=1,later=2"));
 }
 
 TEST(RedisKeyspace, RefusesWhatIsNoDatabaseLine) {
-  for (const auto& [field, value] : std::vector<std::pair<std::string, std::string>>{
-           {"xxx", "keys=1,expires=0"}, {"db", "keys=1,expires=0"}, {"dbx", "keys=1,expires=0"},
-           {"db-1", "keys=1,expires=0"}, {"db0", "xxx"}, {"db0", ""}, {"db0", "keys=abcde,expires=0,avg_ttl=0"},
-           {"db0", "keys=1,expires=xxx,avg_ttl=0"}, {"db0", "keys=1,expires=0,avg_ttl=zzz"},
-           {"db0", "keys=1,expires=0,avg_ttl=0,cached_keys=zzz"}, {"db0", "keys=1234=1234,expires=0"},
-           {"db0", "keys=1"}, {"db0", "expires=1"}, {"db0_distrib_strings_sizes", "1=5,2=3"}})
+  for (const auto& [field, value] :
+       std::vector<std::pair<std::string, std::string>>{{"xxx", "keys=1,expires=0"},
+                                                        {"db", "keys=1,expires=0"},
+                                                        {"dbx", "keys=1,expires=0"},
+                                                        {"db-1", "keys=1,expires=0"},
+                                                        {"db0", "xxx"},
+                                                        {"db0", ""},
+                                                        {"db0", "keys=abcde,expires=0,avg_ttl=0"},
+                                                        {"db0", "keys=1,expires=xxx,avg_ttl=0"},
+                                                        {"db0", "keys=1,expires=0,avg_ttl=zzz"},
+                                                        {"db0", "keys=1,expires=0,avg_ttl=0,cached_keys=zzz"},
+                                                        {"db0", "keys=1234=1234,expires=0"},
+                                                        {"db0", "keys=1"},
+                                                        {"db0", "expires=1"},
+                                                        {"db0_distrib_strings_sizes", "1=5,2=3"}})
     EXPECT_FALSE(parse_database(field, value)) << field << ":" << value;
 }
 

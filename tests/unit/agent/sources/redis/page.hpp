@@ -22,7 +22,9 @@ inline std::string page_of(metrics::Snapshot snapshot) {
   return metrics::encode(metrics::merge(std::move(all)), metrics::Format::text);
 }
 
-inline std::string page_of(metrics::SnapshotBuilder& builder) { return page_of(builder.freeze()); }
+inline std::string page_of(metrics::SnapshotBuilder& builder) {
+  return page_of(builder.freeze());
+}
 
 /// @return only the sample lines of a page, each with its newline.
 inline std::string samples_of(std::string_view page) {

@@ -35,7 +35,9 @@ std::string info(const std::string& run_id, const std::string& version, const st
 }
 
 /// The end of every pipeline that has the slow log in it, and it is the last but CLUSTER INFO.
-Step slowlog_get() { return Step::await("$7\r\nSLOWLOG\r\n$3\r\nGET\r\n$1\r\n1\r\n"); }
+Step slowlog_get() {
+  return Step::await("$7\r\nSLOWLOG\r\n$3\r\nGET\r\n$1\r\n1\r\n");
+}
 
 class RedisSourceTest : public testing::Test {
  protected:
@@ -60,8 +62,8 @@ class RedisSourceTest : public testing::Test {
 
 TEST_F(RedisSourceTest, NeedsOneRoundTripPerScrapeAlsoForTheFirst) {
   ScriptedServer server(io, {{slowlog_get(), Step::send(setname_ok + info("a", "7.0.15") + settings + rest),
-                              slowlog_get(), Step::send(info("a", "7.0.15") + rest),
-                              slowlog_get(), Step::send(info("a", "7.0.15") + rest), Step::hang()}});
+                              slowlog_get(), Step::send(info("a", "7.0.15") + rest), slowlog_get(),
+                              Step::send(info("a", "7.0.15") + rest), Step::hang()}});
   RedisSource source(io.get_executor(), options_for(server));
   for (std::size_t scrape = 1; scrape <= 3; ++scrape) {
     const auto text = page(source);
@@ -97,10 +99,10 @@ TEST_F(RedisSourceTest, AsksForAllOfInfoFirstAndForSectionsOnceItKnowsTheVersion
 TEST_F(RedisSourceTest, AsksAClusterNodeForItsClusterInTheFirstScrapeToo) {
   const auto node = info("a", "7.0.15", "cluster_enabled:1\r\n");
   const auto cluster = bulk("cluster_state:ok\r\n");
-  ScriptedServer server(io, {{slowlog_get(), Step::send(setname_ok + node + settings + rest),
-                              Step::await("$7\r\nCLUSTER\r\n$4\r\nINFO\r\n"), Step::send(cluster),
-                              Step::await("$7\r\nCLUSTER\r\n$4\r\nINFO\r\n"), Step::send(node + rest + cluster),
-                              Step::hang()}});
+  ScriptedServer server(
+      io, {{slowlog_get(), Step::send(setname_ok + node + settings + rest),
+            Step::await("$7\r\nCLUSTER\r\n$4\r\nINFO\r\n"), Step::send(cluster),
+            Step::await("$7\r\nCLUSTER\r\n$4\r\nINFO\r\n"), Step::send(node + rest + cluster), Step::hang()}});
   RedisSource source(io.get_executor(), options_for(server));
   EXPECT_TRUE(has_line(page(source), "redis_cluster_state 1"));
   EXPECT_EQ(server.turns(0), 2u);
@@ -115,11 +117,11 @@ TEST_F(RedisSourceTest, AsksAnOldServerForOneSettingAtATimeAndNotAgainForWhatItD
   const std::string unknown = "-ERR Unknown subcommand or wrong number of arguments for 'X'. Try X HELP.\r\n";
   const std::string nothing = "*0\r\n";
   const std::string databases = "*2\r\n$9\r\ndatabases\r\n$1\r\n3\r\n";
-  ScriptedServer server(
-      io, {{slowlog_get(), Step::send(setname_ok + old + unknown + no_events + unknown + empty_slowlog),
-            Step::await("client-output-buffer-limit\r\n"),
-            Step::send(nothing + nothing + nothing + nothing + databases + nothing), slowlog_get(),
-            Step::send(old + no_events + empty_slowlog), Step::hang()}});
+  ScriptedServer server(io,
+                        {{slowlog_get(), Step::send(setname_ok + old + unknown + no_events + unknown + empty_slowlog),
+                          Step::await("client-output-buffer-limit\r\n"),
+                          Step::send(nothing + nothing + nothing + nothing + databases + nothing), slowlog_get(),
+                          Step::send(old + no_events + empty_slowlog), Step::hang()}});
   RedisSource source(io.get_executor(), options_for(server));
   const auto first = page(source);
   EXPECT_TRUE(has_line(first, "redis_db_keys{db=\"db2\"} 0")) << first;
@@ -132,11 +134,11 @@ TEST_F(RedisSourceTest, AsksAnOldServerForOneSettingAtATimeAndNotAgainForWhatItD
 
 TEST_F(RedisSourceTest, DoesNotRepeatWhatWasRefusedUntilAnotherServerAnswers) {
   const auto all_refused = refused + refused + refused + refused + refused;
-  ScriptedServer server(io, {{slowlog_get(), Step::send(setname_ok + info("a", "7.0.15") + all_refused),
-                              Step::await("keyspace\r\n"), Step::send(info("a", "7.0.15")),
-                              Step::await("keyspace\r\n"), Step::send(info("b", "7.0.15")),
-                              Step::await("client-output-buffer-limit\r\n"), Step::send(settings),
-                              slowlog_get(), Step::send(info("b", "7.0.15") + rest), Step::hang()}});
+  ScriptedServer server(
+      io, {{slowlog_get(), Step::send(setname_ok + info("a", "7.0.15") + all_refused), Step::await("keyspace\r\n"),
+            Step::send(info("a", "7.0.15")), Step::await("keyspace\r\n"), Step::send(info("b", "7.0.15")),
+            Step::await("client-output-buffer-limit\r\n"), Step::send(settings), slowlog_get(),
+            Step::send(info("b", "7.0.15") + rest), Step::hang()}});
   RedisSource source(io.get_executor(), options_for(server));
   for (int scrape = 0; scrape < 2; ++scrape) {
     const auto text = page(source);
@@ -163,7 +165,8 @@ TEST_F(RedisSourceTest, SendsARefusedCommandAgainAfterItsTime) {
 
 TEST_F(RedisSourceTest, AsksForTheSettingsAgainWhenTheyAreOld) {
   const auto all = info("a", "7.0.15") + settings + rest;
-  ScriptedServer server(io, {{slowlog_get(), Step::send(setname_ok + all), slowlog_get(), Step::send(all), Step::hang()}});
+  ScriptedServer server(io,
+                        {{slowlog_get(), Step::send(setname_ok + all), slowlog_get(), Step::send(all), Step::hang()}});
   auto options = options_for(server);
   options.config_interval = std::chrono::seconds(0);
   RedisSource source(io.get_executor(), options);
@@ -186,10 +189,11 @@ TEST_F(RedisSourceTest, LeavesOutWhatIsSwitchedOff) {
 
 TEST_F(RedisSourceTest, KeepsTheStartTimeWhileTheSameProcessAnswers) {
   const auto at = [](const std::string& run_id, int uptime) {
-    return info(run_id, "7.0.15", "server_time_usec:1700000000500000\r\nuptime_in_seconds:" + std::to_string(uptime) + "\r\n");
+    return info(run_id, "7.0.15",
+                "server_time_usec:1700000000500000\r\nuptime_in_seconds:" + std::to_string(uptime) + "\r\n");
   };
-  ScriptedServer server(io, {{slowlog_get(), Step::send(setname_ok + at("a", 100) + settings + rest),
-                              slowlog_get(), Step::send(at("a", 101) + rest), Step::close()},
+  ScriptedServer server(io, {{slowlog_get(), Step::send(setname_ok + at("a", 100) + settings + rest), slowlog_get(),
+                              Step::send(at("a", 101) + rest), Step::close()},
                              {slowlog_get(), Step::send(setname_ok + at("b", 7) + settings + rest), Step::hang()}});
   RedisSource source(io.get_executor(), options_for(server));
   EXPECT_TRUE(has_line(page(source), "redis_start_time_seconds 1699999900"));
@@ -230,7 +234,8 @@ TEST_F(RedisSourceTest, SaysInABoundedWordWhyItIsDown) {
 }
 
 TEST_F(RedisSourceTest, PutsTheConstantLabelsOnEverySample) {
-  ScriptedServer server(io, {{slowlog_get(), Step::send(setname_ok + info("a", "7.0.15") + settings + rest), Step::hang()}});
+  ScriptedServer server(
+      io, {{slowlog_get(), Step::send(setname_ok + info("a", "7.0.15") + settings + rest), Step::hang()}});
   auto options = options_for(server);
   options.name = "cache";
   options.constant_labels = {{"addr", "cache"}};
@@ -245,18 +250,20 @@ TEST_F(RedisSourceTest, PutsTheConstantLabelsOnEverySample) {
 }
 
 TEST_F(RedisSourceTest, DeclaresEveryFamilyItServes) {
-  const auto node = info("a", "7.0.15",
-                         "cluster_enabled:1\r\nrole:slave\r\nmaster_host:h\r\nmaster_port:1\r\nmaster_link_status:up\r\n"
-                         "cmdstat_get:calls=1,usec=1,usec_per_call=1,rejected_calls=0,failed_calls=0\r\n"
-                         "errorstat_ERR:count=1\r\nlatency_percentiles_usec_get:p50=1\r\n");
-  ScriptedServer server(io, {{slowlog_get(), Step::send(setname_ok + node + settings + rest),
-                              Step::await("CLUSTER"), Step::send(bulk("cluster_state:ok\r\n")), Step::hang()}});
+  const auto node =
+      info("a", "7.0.15",
+           "cluster_enabled:1\r\nrole:slave\r\nmaster_host:h\r\nmaster_port:1\r\nmaster_link_status:up\r\n"
+           "cmdstat_get:calls=1,usec=1,usec_per_call=1,rejected_calls=0,failed_calls=0\r\n"
+           "errorstat_ERR:count=1\r\nlatency_percentiles_usec_get:p50=1\r\n");
+  ScriptedServer server(io, {{slowlog_get(), Step::send(setname_ok + node + settings + rest), Step::await("CLUSTER"),
+                              Step::send(bulk("cluster_state:ok\r\n")), Step::hang()}});
   RedisSource source(io.get_executor(), options_for(server));
   const auto snapshot = collect(source);
   ASSERT_TRUE(snapshot) << describe(snapshot.error());
   std::set<std::string> declared;
   for (const auto& spec : source.specs()) EXPECT_TRUE(declared.emplace(spec.name).second) << spec.name;
-  for (const auto& family : snapshot->families()) EXPECT_TRUE(declared.contains(std::string(family.name))) << family.name;
+  for (const auto& family : snapshot->families())
+    EXPECT_TRUE(declared.contains(std::string(family.name))) << family.name;
   EXPECT_TRUE(has_line(test::page_of(source.down({Errc::dns, ""})),
                        "redis_exporter_build_info{build_date=\"\",commit_sha=\"\",golang_version=\"\",version=\"" +
                            std::string(version()) + "\"} 1"));
