@@ -1,12 +1,12 @@
 #include "lib/pq/connection.hpp"
 
+#include "lib/base/backoff.hpp"
 #include "lib/base/log.hpp"
 #include "lib/pq/session.hpp"
 
 #include <algorithm>
 #include <limits>
 #include <map>
-#include <random>
 
 namespace midst::pq {
 namespace {
@@ -15,39 +15,6 @@ using Clock = std::chrono::steady_clock;
 
 /// The protocol counts a statement's parameters in 16 bits.
 constexpr std::size_t max_parameters = std::numeric_limits<std::uint16_t>::max();
-
-/// Keeps logins apart after a failed one: each wait is twice the last, and a random half of it is taken off so that
-/// many clients of one server do not come back in step.
-class Backoff {
- public:
-  explicit Backoff(const ConnectionOptions& options) : first_(options.backoff_first), max_(options.backoff_max) {}
-
-  /// @return the failure that began the wait, or nothing when an attempt may be made.
-  [[nodiscard]] const Error* running(Clock::time_point now) const noexcept {
-    return error_ && now < until_ ? &*error_ : nullptr;
-  }
-
-  void begin(const Error& error, Clock::time_point now) {
-    wait_ = error_ ? std::min(wait_ * 2, max_) : std::min(first_, max_);
-    error_ = error;
-    std::uniform_real_distribution<double> half(0.5, 1.0);
-    until_ = now + std::chrono::duration_cast<Clock::duration>(wait_ * half(random_));
-  }
-
-  void reset() noexcept { error_.reset(); }
-
-  /// @return `age`, a random tenth longer or shorter.
-  [[nodiscard]] Clock::duration jittered(std::chrono::milliseconds age) {
-    std::uniform_real_distribution<double> tenth(0.9, 1.1);
-    return std::chrono::duration_cast<Clock::duration>(age * tenth(random_));
-  }
-
- private:
-  std::chrono::milliseconds first_, max_, wait_{0};
-  std::optional<Error> error_;
-  Clock::time_point until_;
-  std::minstd_rand random_{std::random_device{}()};
-};
 
 /// libpq takes C strings: what stands behind a zero byte would be lost without a word.
 bool has_zero_byte(const Statement& statement) noexcept {
@@ -82,7 +49,7 @@ class Connection::Impl {
         executor_(std::move(executor)),
         options_(std::move(options)),
         password_(std::move(password)),
-        backoff_(options_) {}
+        backoff_(options_.backoff_first, options_.backoff_max) {}
 
   /// Runs a verb's `work`, which belongs to `self`, within the deadline, and drops the session when it did not end
   /// well. `self` keeps the Impl alive until the coroutine has ended, also when the Connection goes first.
@@ -242,7 +209,7 @@ asio::awaitable<Result<Done>> Connection::Impl::log_in() {
   ++connect_count;
   server_version = session_->server_version();
   expires_at_ =
-      options_.max_lifetime.count() == 0 ? Clock::time_point::max() : now + backoff_.jittered(options_.max_lifetime);
+      options_.max_lifetime.count() == 0 ? Clock::time_point::max() : now + backoff_.jittered(options_.max_lifetime, 0.9, 1.1);
   co_return Done{};
 }
 
