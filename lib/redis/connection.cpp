@@ -1,44 +1,17 @@
 #include "lib/redis/connection.hpp"
 
+#include "lib/base/backoff.hpp"
 #include "lib/redis/resp.hpp"
 #include "lib/redis/transport.hpp"
 
 #include <algorithm>
 #include <array>
 #include <optional>
-#include <random>
 
 namespace midst::redis {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-/// Keeps attempts apart after a failure: each wait is twice the last, and a random half of it is taken off so that
-/// many clients of one server do not come back in step.
-class Backoff {
- public:
-  explicit Backoff(const ConnectionOptions& options) : first_(options.backoff_first), max_(options.backoff_max) {}
-
-  /// @return the failure that began the wait, or nothing when an attempt may be made.
-  [[nodiscard]] const Error* running(Clock::time_point now) const noexcept {
-    return first_error_ && now < until_ ? &*first_error_ : nullptr;
-  }
-
-  void begin(const Error& error, Clock::time_point now) {
-    wait_ = first_error_ ? std::min(wait_ * 2, max_) : std::min(first_, max_);
-    first_error_ = error;
-    std::uniform_real_distribution<double> half(0.5, 1.0);
-    until_ = now + std::chrono::duration_cast<Clock::duration>(wait_ * half(random_));
-  }
-
-  void reset() noexcept { first_error_.reset(); }
-
- private:
-  std::chrono::milliseconds first_, max_, wait_{0};
-  std::optional<Error> first_error_;
-  Clock::time_point until_;
-  std::minstd_rand random_{std::random_device{}()};
-};
 
 /// Which replies in front of a fresh connection's answers belong to the login.
 struct LoginCommands {
@@ -96,7 +69,7 @@ class Connection::Impl {
         options_(std::move(options)),
         login_(std::move(login)),
         transport_(std::move(executor)),
-        backoff_(options_) {}
+        backoff_(options_.backoff_first, options_.backoff_max) {}
 
   /// `self` keeps the Impl alive until the coroutine has ended, also when the Connection goes first.
   static asio::awaitable<Result<std::vector<Reply>>> run(std::shared_ptr<Impl> self, std::vector<Command> commands,
