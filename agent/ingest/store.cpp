@@ -213,24 +213,6 @@ Result<Done> Store::apply(std::uint64_t key, const wire::Snap& snap) {
   return Done{};
 }
 
-bool Store::apply_scalars(Instance& instance, std::string_view ids, std::string_view integers,
-                          std::string_view doubles) {
-  std::uint32_t id = 0;
-  while (!ids.empty()) {
-    if (!wire::take_id(ids, id)) return false;
-    double value = 0;
-    if (doubles.empty()) {
-      std::uint64_t whole = 0;
-      if (!wire::take_varint(integers, whole)) return false;
-      value = static_cast<double>(whole);
-    } else if (!wire::take_double(doubles, value)) {
-      return false;
-    }
-    apply_scalar(instance, id, value);
-  }
-  return integers.empty() && doubles.empty();
-}
-
 /// @return the client's series, or nullptr, counted, when it has no place in the table.
 Store::ClientSeries* Store::find_series(Instance& instance, std::uint32_t id) {
   if (id < instance.series.size() && instance.series[id].series != none) return &instance.series[id];
@@ -239,7 +221,7 @@ Store::ClientSeries* Store::find_series(Instance& instance, std::uint32_t id) {
   return nullptr;
 }
 
-void Store::apply_scalar(Instance& instance, std::uint32_t id, double value) {
+inline void Store::apply_scalar(Instance& instance, std::uint32_t id, double value) {
   auto* const series = find_series(instance, id);
   if (series == nullptr) return;
   if (series->kind == wire::MetricKind::gauge) {
@@ -256,6 +238,25 @@ void Store::apply_scalar(Instance& instance, std::uint32_t id, double value) {
   series->last = value;
   series->has_value = true;
   ++counters_.samples;
+}
+
+bool Store::apply_scalars(Instance& instance, std::string_view ids, std::string_view integers,
+                          std::string_view doubles) {
+  std::uint32_t id = 0;
+  const bool are_doubles = !doubles.empty();
+  while (!ids.empty()) {
+    if (!wire::take_id(ids, id)) return false;
+    double value = 0;
+    if (are_doubles) {
+      if (!wire::take_double(doubles, value)) return false;
+    } else {
+      std::uint64_t whole = 0;
+      if (!wire::take_varint(integers, whole)) return false;
+      value = static_cast<double>(whole);
+    }
+    apply_scalar(instance, id, value);
+  }
+  return integers.empty() && doubles.empty();
 }
 
 bool Store::apply_histogram(Instance& instance, std::string_view bytes) {
@@ -311,10 +312,8 @@ void Store::detach(std::uint64_t key, SteadyTime now) {
   auto& instance = *found->second;
   attached_.erase(found);
   instance.key = 0;
+  // Kept even if nothing was applied yet: forgotten, it would come back as one that has been counted before.
   instance.lost_at = now;
-  if (instance.last_seq > 0) return;
-  retire(instance);
-  if (instance.series.empty()) forget(wire::InstanceId(instance.id));
 }
 
 void Store::retire(std::uint64_t key) {

@@ -35,32 +35,32 @@ wire::FamilyDefinition definition(std::string_view name, std::string_view help, 
 }  // namespace
 
 void Gauge::set(double value) const noexcept {
-  if (cell_ == nullptr) return;
-  cell_->store(value, std::memory_order_relaxed);
+  if (value_ == nullptr) return;
+  value_->store(value, std::memory_order_relaxed);
   detail::start_threads_after_fork();
 }
 
 void Gauge::add(double amount) const noexcept {
-  if (cell_ == nullptr) return;
-  double before = cell_->load(std::memory_order_relaxed);
-  while (!cell_->compare_exchange_weak(before, (detail::is_unset(before) ? 0 : before) + amount,
-                                       std::memory_order_relaxed)) {
+  if (value_ == nullptr) return;
+  double before = value_->load(std::memory_order_relaxed);
+  while (!value_->compare_exchange_weak(before, (detail::is_unset(before) ? 0 : before) + amount,
+                                        std::memory_order_relaxed)) {
   }
   detail::start_threads_after_fork();
 }
 
 void Histogram::observe(double value) const noexcept {
-  if (std::isnan(value)) return;
-  const auto sum_cell = cell_ + static_cast<std::uint32_t>(bounds_.size()) + 1;
+  if (!std::isfinite(value)) return;
   const auto bucket = bucket_of(bounds_, value);
+  const auto sum = static_cast<std::uint32_t>(bounds_.size()) + 1;
   // Its cells lie in one chunk, so finding the first is finding all.
   if (auto* cells = detail::find(client_, cell_)) {
-    detail::add(cells[bucket], 1);
-    detail::add(cells[sum_cell - cell_], value);
+    detail::add(cells[bucket], std::uint64_t{1});
+    detail::add(cells[sum], value);
     return;
   }
-  detail::add_locked(client_, cell_ + bucket, 1);
-  detail::add_locked(client_, sum_cell, value);
+  detail::add_locked(client_, cell_ + bucket, std::uint64_t{1});
+  detail::add_locked(client_, cell_ + sum, value);
 }
 
 template <class Series>
@@ -117,7 +117,7 @@ Counter Client::series(const Counter*, std::uint32_t family, std::span<const std
 
 Gauge Client::series(const Gauge*, std::uint32_t family, std::span<const std::string_view> label_values) {
   Gauge made;
-  made.cell_ = parts_->registry.find(family, label_values).gauge;
+  made.value_ = parts_->registry.find(family, label_values).gauge;
   return made;
 }
 

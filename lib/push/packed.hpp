@@ -30,6 +30,43 @@ inline void append_fixed64(std::string& out, std::uint64_t value) {
   out.append(bytes, sizeof value);
 }
 
+/// Bytes of a column being written; unlike a string it asks for room once a value instead of once a byte.
+class Column {
+ public:
+  void append_varint(std::uint64_t value) {
+    if (value < 0x80 && size_ < bytes_.size()) [[likely]] {
+      bytes_[size_++] = static_cast<char>(value);
+      return;
+    }
+    append_long_varint(value);
+  }
+  void append_long_varint(std::uint64_t value) {
+    char* to = room(10);
+    for (; value >= 0x80; value >>= 7) *to++ = static_cast<char>(value | 0x80);
+    *to++ = static_cast<char>(value);
+    size_ = static_cast<std::size_t>(to - bytes_.data());
+  }
+  void append_fixed64(std::uint64_t value) {
+    std::memcpy(room(sizeof value), &value, sizeof value);
+    size_ += sizeof value;
+  }
+  void append(std::string_view bytes) {
+    std::memcpy(room(bytes.size()), bytes.data(), bytes.size());
+    size_ += bytes.size();
+  }
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] std::string_view view() const noexcept { return {bytes_.data(), size_}; }
+  void clear() noexcept { size_ = 0; }
+
+ private:
+  char* room(std::size_t size) {
+    if (bytes_.size() - size_ < size) bytes_.resize(2 * bytes_.size() + size + 64);
+    return bytes_.data() + size_;
+  }
+  std::string bytes_;  ///< Its size is the room, size_ of it is used.
+  std::size_t size_ = 0;
+};
+
 /// Cuts one varint off the front of `rest`. @return whether there was a whole one that fits 64 bits.
 [[nodiscard]] inline bool take_varint(std::string_view& rest, std::uint64_t& value) noexcept {
   const auto* bytes = reinterpret_cast<const unsigned char*>(rest.data());

@@ -155,6 +155,11 @@ Cell* touch(std::uint32_t client, std::uint32_t cell) noexcept {
   }
 }
 
+void add_locked(std::uint32_t client, std::uint32_t cell, std::uint64_t amount) noexcept {
+  if (client == 0) return;
+  if (const auto shards = find_shards(client)) shards->add_retired(cell, amount);
+}
+
 void add_locked(std::uint32_t client, std::uint32_t cell, double amount) noexcept {
   if (client == 0) return;
   if (const auto shards = find_shards(client)) shards->add_retired(cell, amount);

@@ -90,11 +90,10 @@ Registry::Place Registry::find(std::uint32_t family_id, std::span<const std::str
     ++counts_.rejected;
     return place;
   }
-  auto& series = series_[*id];
   if (family.definition.kind == wire::MetricKind::gauge)
-    place.gauge = &series.gauge;
+    place.gauge = &series_[*id].gauge;
   else
-    place.cell = series.cell;
+    place.cell = sent_[*id].cell;
   place.bounds = family.definition.bounds;
   return place;
 }
@@ -120,34 +119,35 @@ std::optional<std::uint32_t> Registry::make(Family& family, std::span<const std:
   std::uint32_t cell = 0;
   if (family.definition.kind != wire::MetricKind::gauge) {
     const bool is_histogram = family.definition.kind == wire::MetricKind::histogram;
-    const auto count = is_histogram ? static_cast<std::uint32_t>(family.definition.bounds.size()) + 2 : 1;
+    const auto count = is_histogram ? static_cast<std::uint32_t>(family.definition.bounds.size()) + 2 : 2;
     const auto first = shards_->allocate(count);
     if (!first) return std::nullopt;
     cell = *first;
   }
   auto& series = series_.emplace_back();
   series.family = family.definition.id;
-  series.cell = cell;
   series.gauge.store(unset_gauge(), std::memory_order_relaxed);
   for (const auto value : values) series.label_values.emplace_back(value.substr(0, wire::max_label_value_bytes));
+  sent_.push_back({cell, family.definition.kind});
   return static_cast<std::uint32_t>(series_.size() - 1);
 }
 
 void Registry::welcome(const wire::Welcome& welcome) {
   const std::lock_guard lock(mutex_);
   const auto known = welcome.wants_full ? 0 : welcome.last_seq;
+  first_undefined_family_ = first_undefined_ = 0;
   if (welcome.max_series > 0) max_series_ = std::min<std::size_t>(own_max_series_, welcome.max_series);
   for (auto& family : families_) {
     if (family.definition_seq <= known) continue;
     family.definition_seq = 0;
     family.is_refused = false;
   }
-  for (auto& series : series_) {
-    if (series.sent.definition_seq > known) {
-      series.sent.definition_seq = 0;
-      series.is_refused = false;
+  for (std::size_t i = 0; i < series_.size(); ++i) {
+    if (series_[i].definition_seq > known) {
+      series_[i].definition_seq = 0;
+      sent_[i].is_refused = false;
     }
-    if (series.sent.value_seq > known) series.sent.value_seq = 0;
+    if (sent_[i].seq > known) sent_[i].seq = 0;
   }
 }
 
@@ -158,7 +158,7 @@ void Registry::refuse_family(std::uint32_t family) {
 
 void Registry::refuse_series(std::uint32_t series) {
   const std::lock_guard lock(mutex_);
-  if (series >= series_.size() || std::exchange(series_[series].is_refused, true)) return;
+  if (series >= sent_.size() || std::exchange(sent_[series].is_refused, true)) return;
   ++counts_.rejected;
 }
 
@@ -167,7 +167,9 @@ void Registry::begin(wire::Snap head) {
   head_ = std::move(head);
   family_end_ = families_.size();
   series_end_ = series_.size();
-  next_family_ = next_definition_ = next_value_ = 0;
+  next_family_ = first_undefined_family_;
+  next_definition_ = first_undefined_;
+  next_value_ = 0;
   has_news_ = false;
 }
 
@@ -197,66 +199,73 @@ void Registry::define(std::string& out, std::size_t limit) {
   wire::SeriesDefinition definition;
   for (; next_definition_ < series_end_ && out.size() < limit; ++next_definition_) {
     auto& series = series_[next_definition_];
-    if (series.sent.definition_seq != 0 || families_[series.family].is_refused) continue;
+    if (series.definition_seq != 0) continue;
     definition.id = static_cast<std::uint32_t>(next_definition_);
     definition.family = series.family;
     definition.label_values = series.label_values;
     wire::encode(out, definition);
-    series.sent.definition_seq = head_.seq;
+    series.definition_seq = head_.seq;
   }
+  first_undefined_family_ = next_family_;
+  first_undefined_ = next_definition_;
 }
 
 void Registry::append_values(std::size_t limit) {
-  const Shards::Reader cells(*shards_);
-  for (; next_value_ < series_end_ && encoder_.size_bytes() < limit; ++next_value_) {
-    auto& series = series_[next_value_];
-    const auto& family = families_[series.family];
-    if (series.is_refused || family.is_refused || series.sent.definition_seq == 0) continue;
+  Shards::Reader cells(*shards_);
+  const auto size_before = encoder_.size_bytes();
+  for (; next_value_ < series_end_; ++next_value_) {
+    auto& sent = sent_[next_value_];
+    // Sixteen counters or gauges have less than 300 bytes, which next() has set aside.
+    const bool must_look = next_value_ % 16 == 0 || sent.kind == wire::MetricKind::histogram;
+    if (must_look && encoder_.size_bytes() >= limit) break;
+    if (sent.is_refused) continue;
     const auto id = static_cast<std::uint32_t>(next_value_);
-    if (family.definition.kind == wire::MetricKind::histogram)
-      append_histogram(cells, id, series, family.definition.bounds.size());
-    else
-      append_value(cells, id, series);
+    if (sent.kind == wire::MetricKind::counter) append_counter(cells, id, sent);
+    if (sent.kind == wire::MetricKind::gauge) append_gauge(id, sent);
+    if (sent.kind == wire::MetricKind::histogram) append_histogram(cells, id, sent);
   }
+  if (encoder_.size_bytes() > size_before) has_news_ = true;
 }
 
-void Registry::append_value(const Shards::Reader& cells, std::uint32_t id, Series& series) {
-  const auto& definition = families_[series.family].definition;
-  double value = 0;
-  if (definition.kind == wire::MetricKind::counter) {
-    // Adding the shards up in another order, after a thread has ended, may be one rounding lower.
-    value = std::max(cells.sum(series.cell), series.sent.value);
-  } else {
-    value = series.gauge.load(std::memory_order_relaxed);
-    if (is_unset(value)) {
-      if (definition.merge != static_cast<std::uint8_t>(GaugeMerge::sum)) return;
-      value = 0;
-    }
+inline void Registry::append_counter(Shards::Reader& cells, std::uint32_t id, Sent& sent) {
+  const auto [whole, rest] = cells.pair(sent.cell);
+  // Adding the shards up in another order, after a thread has ended, may be one rounding lower.
+  const auto value = std::max(static_cast<double>(whole) + rest, sent.value);
+  if (sent.seq != 0 && value == sent.value) return;
+  if (rest == 0 && whole < wire::first_inexact)
+    encoder_.add(id, whole);
+  else
+    encoder_.add(id, value);
+  sent.value = value;
+  sent.seq = head_.seq;
+}
+
+void Registry::append_gauge(std::uint32_t id, Sent& sent) {
+  const auto& series = series_[id];
+  auto value = series.gauge.load(std::memory_order_relaxed);
+  if (is_unset(value)) {
+    if (families_[series.family].definition.merge != static_cast<std::uint8_t>(GaugeMerge::sum)) return;
+    value = 0;
   }
-  const bool is_same = std::bit_cast<std::uint64_t>(value) == std::bit_cast<std::uint64_t>(series.sent.value);
-  if (series.sent.value_seq != 0 && is_same) return;
+  if (sent.seq != 0 && std::bit_cast<std::uint64_t>(value) == std::bit_cast<std::uint64_t>(sent.value)) return;
   encoder_.add(id, value);
-  series.sent.value = value;
-  series.sent.value_seq = head_.seq;
-  has_news_ = true;
+  sent.value = value;
+  sent.seq = head_.seq;
 }
 
-void Registry::append_histogram(const Shards::Reader& cells, std::uint32_t id, Series& series, std::size_t bounds) {
+void Registry::append_histogram(Shards::Reader& cells, std::uint32_t id, Sent& sent) {
+  auto& series = series_[id];
+  const auto bounds = static_cast<std::uint32_t>(families_[series.family].definition.bounds.size());
   buckets_.resize(bounds + 1);
-  double count = 0;
-  for (std::uint32_t i = 0; i <= bounds; ++i) {
-    const auto bucket = cells.sum(series.cell + i);
-    buckets_[i] = static_cast<std::uint64_t>(bucket);
-    count += bucket;
-  }
+  std::uint64_t count = 0;
+  for (std::uint32_t i = 0; i <= bounds; ++i) count += buckets_[i] = cells.whole(sent.cell + i);
   // The sum is compared too: it may have been caught one observation behind its bucket last time.
-  const auto sum = cells.sum(series.cell + static_cast<std::uint32_t>(bounds) + 1);
-  if (series.sent.value_seq != 0 && count == series.sent.value && sum == series.sent.sum) return;
+  const auto sum = cells.real(sent.cell + bounds + 1);
+  if (sent.seq != 0 && static_cast<double>(count) == sent.value && sum == series.sent_sum) return;
   encoder_.add(id, buckets_, sum);
-  series.sent.value = count;
-  series.sent.sum = sum;
-  series.sent.value_seq = head_.seq;
-  has_news_ = true;
+  sent.value = static_cast<double>(count);
+  series.sent_sum = sum;
+  sent.seq = head_.seq;
 }
 
 Registry::Counts Registry::counts() {
@@ -267,14 +276,17 @@ Registry::Counts Registry::counts() {
 void Registry::start_over() noexcept {
   counts_ = {};
   max_series_ = own_max_series_;
+  first_undefined_family_ = first_undefined_ = 0;
   for (auto& family : families_) {
     family.definition_seq = 0;
     family.is_refused = false;
   }
-  for (auto& series : series_) {
-    series.sent = {};
-    series.is_refused = false;
-    series.gauge.store(unset_gauge(), std::memory_order_relaxed);
+  for (std::size_t i = 0; i < series_.size(); ++i) {
+    series_[i].definition_seq = 0;
+    series_[i].gauge.store(unset_gauge(), std::memory_order_relaxed);
+    sent_[i].is_refused = false;
+    sent_[i].seq = 0;
+    sent_[i].value = 0;
   }
 }
 

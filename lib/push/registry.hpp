@@ -5,6 +5,7 @@
 #include "lib/push/shards.hpp"
 #include "lib/push/wire.hpp"
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -32,7 +33,7 @@ class Registry {
   /// Where a series counts. Both unset: nowhere.
   struct Place {
     std::optional<std::uint32_t> cell;    ///< Counter and histogram.
-    Cell* gauge = nullptr;
+    std::atomic<double>* gauge = nullptr;
     std::span<const double> bounds;
   };
   /// @return the place of that series, made at first use; of the overflow series beyond max_series.
@@ -61,10 +62,6 @@ class Registry {
   void start_over() noexcept;
 
  private:
-  struct Sent {
-    std::uint64_t definition_seq = 0, value_seq = 0;  ///< SNAP that came after or with it; 0: the agent has it not.
-    double value = 0, sum = 0;                        ///< Histogram: the number of observations and their sum.
-  };
   struct Family {
     wire::FamilyDefinition definition;
     std::unordered_map<std::string, std::uint32_t> series;  ///< By label values, each followed by 0xff.
@@ -72,11 +69,20 @@ class Registry {
     std::uint64_t definition_seq = 0;
     bool is_refused = false;
   };
-  struct Series {
-    std::uint32_t family = 0, cell = 0;
-    Cell gauge{0};
+  /// What a snapshot looks at of every series, close together.
+  struct Sent {
+    std::uint32_t cell = 0;
+    wire::MetricKind kind = wire::MetricKind::counter;
     bool is_refused = false;
-    Sent sent;
+    std::uint64_t seq = 0;         ///< Of the SNAP that brought the value; 0: the agent has none.
+    double value = 0;              ///< Histogram: the number of observations.
+  };
+  /// And what only some look at; stays where it is, for handles point to the gauge.
+  struct Series {
+    std::uint32_t family = 0;
+    std::atomic<double> gauge{0};
+    double sent_sum = 0;
+    std::uint64_t definition_seq = 0;  ///< Of the SNAP that came after it; 0: the agent has it not.
     std::vector<std::string> label_values;
   };
 
@@ -84,8 +90,9 @@ class Registry {
   [[nodiscard]] std::optional<std::uint32_t> make(Family& family, std::span<const std::string_view> values);
   void define(std::string& out, std::size_t limit);
   void append_values(std::size_t limit);
-  void append_value(const Shards::Reader& cells, std::uint32_t id, Series& series);
-  void append_histogram(const Shards::Reader& cells, std::uint32_t id, Series& series, std::size_t bounds);
+  void append_counter(Shards::Reader& cells, std::uint32_t id, Sent& sent);
+  void append_gauge(std::uint32_t id, Sent& sent);
+  void append_histogram(Shards::Reader& cells, std::uint32_t id, Sent& sent);
 
   std::mutex mutex_;
   std::shared_ptr<Shards> shards_;
@@ -93,9 +100,11 @@ class Registry {
   std::size_t max_series_;
   std::deque<Family> families_;
   std::deque<Series> series_;
+  std::vector<Sent> sent_;  ///< Parallel to series_.
   std::unordered_map<std::string, std::uint32_t> by_name_;
   std::unordered_map<std::string, bool> is_reported_;
   Counts counts_;
+  std::size_t first_undefined_family_ = 0, first_undefined_ = 0;  ///< The agent has everything before these.
 
   // The snapshot under way.
   wire::Snap head_;

@@ -22,17 +22,18 @@ Cell* Shard::touch(std::uint32_t cell) noexcept {
   return chunk + cell % chunk_cells;
 }
 
-double Shard::load(std::uint32_t cell) const noexcept {
-  const auto* chunk = chunks_[cell / chunk_cells].load(std::memory_order_acquire);
-  return chunk == nullptr ? 0 : chunk[cell % chunk_cells].load(std::memory_order_relaxed);
-}
-
-void Shard::absorb(const Shard& other) noexcept {
-  for (std::uint32_t i = 0; i < max_chunks; ++i) {
-    const auto* from = other.chunks_[i].load(std::memory_order_acquire);
-    auto* to = from == nullptr ? nullptr : touch(i * chunk_cells);
+void Shard::absorb(const Shard& other, const std::vector<bool>& is_double) noexcept {
+  for (std::uint32_t cell = 0; cell < is_double.size(); cell += chunk_cells) {
+    const auto* from = other.chunks_[cell / chunk_cells].load(std::memory_order_acquire);
+    auto* to = from == nullptr ? nullptr : touch(cell);
     if (to == nullptr) continue;
-    for (std::uint32_t j = 0; j < chunk_cells; ++j) add(to[j], from[j].load(std::memory_order_relaxed));
+    for (std::uint32_t i = 0; i < chunk_cells && cell + i < is_double.size(); ++i) {
+      const auto bits = from[i].load(std::memory_order_relaxed);
+      if (is_double[cell + i])
+        add(to[i], std::bit_cast<double>(bits));
+      else
+        add(to[i], bits);
+    }
   }
 }
 
@@ -50,6 +51,8 @@ std::optional<std::uint32_t> Shards::allocate(std::uint32_t count) {
   const auto first = next_cell_ + (count > left_in_chunk ? left_in_chunk : 0);
   if (count > chunk_cells || first + count > Shard::max_chunks * chunk_cells) return std::nullopt;
   next_cell_ = first + count;
+  is_double_.resize(next_cell_);
+  is_double_.back() = true;
   return first;
 }
 
@@ -64,19 +67,18 @@ void Shards::retire(const std::shared_ptr<Shard>& shard) noexcept {
   const std::lock_guard lock(mutex_);
   const auto found = std::find(live_.begin(), live_.end(), shard);
   if (found == live_.end()) return;
-  retired_.absorb(*shard);
+  retired_.absorb(*shard, is_double_);
   live_.erase(found);
 }
 
-void Shards::add_retired(std::uint32_t cell, double amount) noexcept {
-  const std::lock_guard lock(mutex_);
-  if (auto* to = retired_.touch(cell)) add(*to, amount);
-}
-
-double Shards::Reader::sum(std::uint32_t cell) const noexcept {
-  double total = shards_.retired_.load(cell);
-  for (const auto& shard : shards_.live_) total += shard->load(cell);
-  return total;
+void Shards::Reader::load_chunks(std::uint32_t chunk) noexcept {
+  chunk_ = chunk;
+  chunks_.clear();
+  const auto add_chunk = [&](const Shard& shard) {
+    if (const auto* cells = shard.chunks()[chunk].load(std::memory_order_acquire)) chunks_.push_back(cells);
+  };
+  add_chunk(shards_.retired_);
+  for (const auto& shard : shards_.live_) add_chunk(*shard);
 }
 
 void Shards::start_over(const Shard* own) noexcept {

@@ -5,7 +5,9 @@
 #include "lib/push/client.hpp"
 
 #include <atomic>
+#include <bit>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -16,7 +18,7 @@ namespace midst::push::detail {
 /// The cells of one thread. Chunks are made by their thread and stay until the shard goes.
 class Shard {
  public:
-  /// 2 Mi cells: 2 million counters, or 160 thousand histograms of 11 bounds.
+  /// 2 Mi cells: 1 million counters, or 160 thousand histograms of 11 bounds.
   static constexpr std::size_t max_chunks = 2048;
 
   Shard();
@@ -27,9 +29,9 @@ class Shard {
   [[nodiscard]] const std::atomic<Cell*>* chunks() const noexcept { return chunks_.get(); }
   /// @return the cell, its chunk made if need be; nullptr without memory. Its thread only.
   [[nodiscard]] Cell* touch(std::uint32_t cell) noexcept;
-  [[nodiscard]] double load(std::uint32_t cell) const noexcept;
   /// Adds every cell of `other` to its own.
-  void absorb(const Shard& other) noexcept;
+  /// @param is_double  tells the cells of the two kinds apart.
+  void absorb(const Shard& other, const std::vector<bool>& is_double) noexcept;
   void clear() noexcept;
 
  private:
@@ -44,23 +46,61 @@ class Shards {
   /// @return the number that the handles of this client carry; unique in the process, never 0.
   [[nodiscard]] std::uint32_t number() const noexcept { return number_; }
 
-  /// @return the first of `count` neighbouring cells in one chunk, or nothing when all cells are taken.
+  /// @return the first of `count` neighbouring cells in one chunk, the last of them for a double and the others for
+  /// whole numbers; nothing when all cells are taken.
   [[nodiscard]] std::optional<std::uint32_t> allocate(std::uint32_t count);
 
   [[nodiscard]] std::shared_ptr<Shard> join();
   /// Keeps what the shard of an ended thread holds and lets go of it.
   void retire(const std::shared_ptr<Shard>& shard) noexcept;
-  void add_retired(std::uint32_t cell, double amount) noexcept;
+  template <class Amount>
+  void add_retired(std::uint32_t cell, Amount amount) noexcept {
+    const std::lock_guard lock(mutex_);
+    if (auto* to = retired_.touch(cell)) add(*to, amount);
+  }
 
   /// Adds cells up while no thread can come or go.
   class Reader {
    public:
     explicit Reader(Shards& shards) : shards_(shards), lock_(shards.mutex_) {}
-    [[nodiscard]] double sum(std::uint32_t cell) const noexcept;
+    [[nodiscard]] std::uint64_t whole(std::uint32_t cell) noexcept {
+      std::uint64_t total = 0;
+      for (const auto* chunk : chunks_of(cell)) total += chunk[cell % chunk_cells].load(std::memory_order_relaxed);
+      return total;
+    }
+    struct Pair {
+      std::uint64_t whole = 0;
+      double real = 0;
+    };
+    /// @return a cell of whole numbers and its neighbour of doubles: a counter.
+    [[nodiscard]] Pair pair(std::uint32_t cell) noexcept {
+      Pair total;
+      for (const auto* chunk : chunks_of(cell)) {
+        const auto* cells = chunk + cell % chunk_cells;
+        total.whole += cells[0].load(std::memory_order_relaxed);
+        total.real += std::bit_cast<double>(cells[1].load(std::memory_order_relaxed));
+      }
+      return total;
+    }
+    [[nodiscard]] double real(std::uint32_t cell) noexcept {
+      double total = 0;
+      for (const auto* chunk : chunks_of(cell))
+        total += std::bit_cast<double>(chunk[cell % chunk_cells].load(std::memory_order_relaxed));
+      return total;
+    }
 
    private:
+    /// @return that chunk of every shard that has it; the same for the next cells in most cases, hence kept.
+    [[nodiscard]] const std::vector<const Cell*>& chunks_of(std::uint32_t cell) noexcept {
+      if (cell / chunk_cells != chunk_) load_chunks(cell / chunk_cells);
+      return chunks_;
+    }
+    void load_chunks(std::uint32_t chunk) noexcept;
+
     Shards& shards_;
     std::lock_guard<std::mutex> lock_;
+    std::uint32_t chunk_ = std::numeric_limits<std::uint32_t>::max();
+    std::vector<const Cell*> chunks_;
   };
 
   /// Held from before a fork until after it, in both processes.
@@ -72,6 +112,7 @@ class Shards {
   const std::uint32_t number_;
   std::mutex mutex_;
   std::uint32_t next_cell_ = 0;
+  std::vector<bool> is_double_;  ///< Of the cells below next_cell_.
   std::vector<std::shared_ptr<Shard>> live_;
   Shard retired_;
 };

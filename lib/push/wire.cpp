@@ -322,34 +322,32 @@ Result<SeriesDefinition> decode_series(std::string_view payload) {
 }
 
 void SnapEncoder::add(std::uint32_t id, double value) {
-  constexpr double first_inexact = 9007199254740992;  // 2^53
-  if (value >= 0 && value <= first_inexact) {
+  if (value >= 0 && value <= static_cast<double>(first_inexact)) {
     const auto whole = static_cast<std::uint64_t>(value);
     // Minus zero stays a double: a varint would lose its sign.
-    if (static_cast<double>(whole) == value && std::bit_cast<std::uint64_t>(value) >> 63 == 0) {
-      append_varint(integer_ids_, id - std::exchange(last_integer_id_, id));
-      append_varint(integer_values_, whole);
-      return;
-    }
+    if (static_cast<double>(whole) == value && std::bit_cast<std::uint64_t>(value) >> 63 == 0) return add(id, whole);
   }
-  append_varint(double_ids_, id - std::exchange(last_double_id_, id));
-  append_fixed64(double_values_, std::bit_cast<std::uint64_t>(value));
+  double_ids_.append_varint(id - std::exchange(last_double_id_, id));
+  double_values_.append_fixed64(std::bit_cast<std::uint64_t>(value));
 }
 
+/// The fields of a HistogramPoint and, around them, its place in the repeated field 9.
 void SnapEncoder::add(std::uint32_t id, const std::vector<std::uint64_t>& buckets, double sum) {
-  std::string packed;
-  for (const auto count : buckets) append_varint(packed, count);
-  scratch_.clear();
-  put(scratch_, 1, id);
-  put(scratch_, 2, packed);
-  put_fixed(scratch_, 3, std::bit_cast<std::uint64_t>(sum));
-  put_element(histograms_, 9, scratch_);
-}
-
-std::size_t SnapEncoder::size_bytes() const noexcept {
-  constexpr std::size_t rest = 128;  // seq, time, flags, report, and the tags and lengths of the columns
-  return integer_ids_.size() + integer_values_.size() + double_ids_.size() + double_values_.size() +
-         histograms_.size() + rest;
+  constexpr char id_tag = 1 << 3 | varint, buckets_tag = 2 << 3 | bytes, sum_tag = 3 << 3 | fixed64;
+  buckets_.clear();
+  for (const auto count : buckets) buckets_.append_varint(count);
+  const auto packed = buckets_.size();
+  buckets_.append({&sum_tag, 1});
+  buckets_.append_fixed64(std::bit_cast<std::uint64_t>(sum));
+  head_.clear();
+  head_.append({&id_tag, 1});
+  head_.append_varint(id);
+  head_.append({&buckets_tag, 1});
+  head_.append_varint(packed);
+  histograms_.append_varint(9 << 3 | bytes);
+  histograms_.append_varint(head_.size() + buckets_.size());
+  histograms_.append(head_.view());
+  histograms_.append(buckets_.view());
 }
 
 void SnapEncoder::finish(std::string& out, const Snap& rest) {
@@ -358,11 +356,11 @@ void SnapEncoder::finish(std::string& out, const Snap& rest) {
   put_fixed(out, 2, rest.unix_time_ns);
   put(out, 3, rest.is_full ? 1U : 0U);
   put(out, 4, rest.is_last ? 1U : 0U);
-  put(out, 5, integer_ids_);
-  put(out, 6, integer_values_);
-  put(out, 7, double_ids_);
-  put(out, 8, double_values_);
-  out.append(histograms_);
+  put(out, 5, integer_ids_.view());
+  put(out, 6, integer_values_.view());
+  put(out, 7, double_ids_.view());
+  put(out, 8, double_values_.view());
+  out.append(histograms_.view());
   put(out, 10, encode_report(rest.report));
   for (auto* column : {&integer_ids_, &integer_values_, &double_ids_, &double_values_, &histograms_}) column->clear();
   last_integer_id_ = last_double_id_ = 0;

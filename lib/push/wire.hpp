@@ -15,6 +15,8 @@ namespace midst::push::wire {
 
 inline constexpr std::uint32_t major_version = 1, minor_version = 0;
 inline constexpr std::string_view magic = "MPP";
+/// 2^53: from here on a double does not hold every whole number.
+inline constexpr std::uint64_t first_inexact = 9007199254740992;
 
 /// Sizes, in bytes of payload; a frame is header_bytes longer.
 inline constexpr std::size_t header_bytes = 8, default_max_frame = 64 * 1024, smallest_max_frame = 16 * 1024,
@@ -161,17 +163,26 @@ void encode_bye(std::string& out);
 /// Builds the SNAP frames of one snapshot, one frame at a time.
 class SnapEncoder {
  public:
-  /// Whole numbers of 0 … 2^53 travel as varints, all others as doubles. Ids must ascend.
+  /// Whole numbers below first_inexact travel as varints, all other values as doubles. Ids must ascend.
+  void add(std::uint32_t id, std::uint64_t value) {
+    integer_ids_.append_varint(id - last_integer_id_);
+    integer_values_.append_varint(value);
+    last_integer_id_ = id;
+  }
   void add(std::uint32_t id, double value);
   void add(std::uint32_t id, const std::vector<std::uint64_t>& buckets, double sum);
   /// @return payload bytes so far, an upper bound.
-  [[nodiscard]] std::size_t size_bytes() const noexcept;
+  [[nodiscard]] std::size_t size_bytes() const noexcept {
+    constexpr std::size_t rest = 128;  // seq, time, flags, report, and the tags and lengths of the columns
+    return integer_ids_.size() + integer_values_.size() + double_ids_.size() + double_values_.size() +
+           histograms_.size() + rest;
+  }
   /// Appends the frame to `out` and starts over with an empty one.
   /// @param rest  its seq, time, flags and report are written, its columns are not looked at.
   void finish(std::string& out, const Snap& rest);
 
  private:
-  std::string integer_ids_, integer_values_, double_ids_, double_values_, histograms_, scratch_;
+  Column integer_ids_, integer_values_, double_ids_, double_values_, histograms_, head_, buckets_;
   std::uint32_t last_integer_id_ = 0, last_double_id_ = 0;
 };
 

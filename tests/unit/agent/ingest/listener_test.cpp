@@ -186,7 +186,7 @@ TEST_F(ListenerTest, ADrainTakesInWhatWasSentAndCloses) {
   wire::encode(frames, family);
   wire::encode(frames, wire::SeriesDefinition{});
   wire::SnapEncoder encoder;
-  encoder.add(0, 5);
+  encoder.add(0, 5.0);
   wire::Snap head;
   head.seq = 1;
   head.is_last = true;

@@ -267,6 +267,17 @@ TEST(Store, AForgottenInstanceIsNotedButNotCountedAgain) {
   EXPECT_EQ(dump(store.snapshot(start), "a_total"), "{n=\"x\"}12. {n=\"new\"}5. ");
 }
 
+TEST(Store, AConnectionLostBeforeItsFirstSnapArrivedCostsNothing) {
+  Store store({});
+  auto key = store.attach(hello(1), {}, start).key;
+  store.detach(key, start);  // with a SNAP of this epoch sent but not read
+  key = store.attach(hello(1, store.epoch()), {}, start).key;
+  store.define(key, family(0, "a_total", MetricKind::counter));
+  store.define(key, wire::SeriesDefinition{0, 0, {}});
+  apply(store, key, 2, {{0, 10}});
+  EXPECT_EQ(dump(store.snapshot(start), "a_total"), "{}10. ");
+}
+
 TEST(Store, ANewerConnectionOfAnInstanceSupersedesTheOlder) {
   Store store({});
   const auto first = store.attach(hello(1), {}, start).key;

@@ -22,34 +22,45 @@ TEST(Shards, RefuseWhatDoesNotFit) {
   EXPECT_EQ(shards.allocate(1), std::nullopt);
 }
 
+constexpr std::uint64_t one = 1;
+
 TEST(Shards, TheSumIsOfLivingAndRetiredShards) {
   Shards shards(1);
+  ASSERT_EQ(shards.allocate(chunk_cells), 0u);
+  ASSERT_EQ(shards.allocate(6), chunk_cells);
+  constexpr auto real = chunk_cells + 5;  // the last of its allocation is the one for a double
   const auto first = shards.join(), second = shards.join();
-  add(*first->touch(5), 1);
-  add(*second->touch(5), 2);
-  add(*second->touch(chunk_cells + 5), 7);
-  shards.add_retired(5, 4);
-  EXPECT_EQ(Shards::Reader(shards).sum(5), 7);
+  add(*first->touch(5), one);
+  add(*second->touch(5), 2 * one);
+  add(*second->touch(real), 0.75);
+  shards.add_retired(5, 4 * one);
+  shards.add_retired(real, 0.5);
+  const auto expect_all = [&] {
+    Shards::Reader reader(shards);
+    EXPECT_EQ(reader.whole(5), 7u);
+    EXPECT_EQ(reader.real(real), 1.25);
+    EXPECT_EQ(reader.whole(6), 0u);
+  };
+  expect_all();
   shards.retire(first);
   shards.retire(first);  // once is enough
-  EXPECT_EQ(Shards::Reader(shards).sum(5), 7);
+  expect_all();
   shards.retire(second);
-  EXPECT_EQ(Shards::Reader(shards).sum(5), 7);
-  EXPECT_EQ(Shards::Reader(shards).sum(chunk_cells + 5), 7);
-  EXPECT_EQ(Shards::Reader(shards).sum(6), 0);
+  expect_all();
 }
 
 TEST(Shards, StartOverKeepsOnlyTheOwnShardAndEmptiesIt) {
   Shards shards(1);
+  ASSERT_EQ(shards.allocate(2), 0u);
   const auto own = shards.join(), other = shards.join();
-  add(*own->touch(0), 1);
-  add(*other->touch(0), 2);
-  shards.add_retired(0, 4);
+  add(*own->touch(0), one);
+  add(*other->touch(0), 2 * one);
+  shards.add_retired(0, 4 * one);
   shards.start_over(own.get());
-  EXPECT_EQ(Shards::Reader(shards).sum(0), 0);
-  add(*other->touch(0), 2);
-  add(*own->touch(0), 8);
-  EXPECT_EQ(Shards::Reader(shards).sum(0), 8);
+  EXPECT_EQ(Shards::Reader(shards).whole(0), 0u);
+  add(*other->touch(0), 2 * one);
+  add(*own->touch(0), 8 * one);
+  EXPECT_EQ(Shards::Reader(shards).whole(0), 8u);
 }
 
 }  // namespace

@@ -60,10 +60,10 @@ FamilyDefinition full_family() {
 
 std::string snap_frame() {
   SnapEncoder encoder;
-  encoder.add(0, 1);
-  encoder.add(2, 300);
+  encoder.add(0, 1.0);
+  encoder.add(2, std::uint64_t{300});
   encoder.add(3, 0.5);
-  encoder.add(200, -1);
+  encoder.add(200, -1.0);
   encoder.add(201, std::vector<std::uint64_t>{1, 0, 128}, 2.5);
   Snap head;
   head.seq = 9;
@@ -252,9 +252,9 @@ TEST(Wire, AnEncoderStartsOverAfterEachFrame) {
   Snap head;
   head.seq = 1;
   std::string first, second;
-  encoder.add(5, 1);
+  encoder.add(5, 1.0);
   encoder.finish(first, head);
-  encoder.add(5, 1);
+  encoder.add(5, 1.0);
   encoder.finish(second, head);
   EXPECT_EQ(to_hex(first), to_hex(second));
 }
