@@ -1,18 +1,11 @@
 #include "agent/app/self_metrics.hpp"
 
-#include "lib/base/text.hpp"
+#include "lib/base/process_usage.hpp"
 #include "lib/base/version.hpp"
 
-#include <sys/resource.h>
-#include <unistd.h>
-
-#include <array>
 #include <chrono>
-#include <filesystem>
-#include <fstream>
 #include <iterator>
-#include <optional>
-#include <string>
+#include <utility>
 
 namespace midst::app {
 namespace {
@@ -47,65 +40,20 @@ constexpr MetricSpec all_specs[] = {build_info, reload_successful, reload_timest
                                     http_bad,   http_open,         cpu,              resident,      virtual_memory,
                                     start_time, open_fds,          max_fds,          threads};
 
-/// The numbers of /proc/self/stat that are exported; proc(5), fields 14, 15, 20, 22, 23 and 24.
-struct ProcessStat {
-  double cpu_seconds, threads, start_ticks, virtual_bytes, resident_bytes;
-};
-
-std::optional<std::string> read_line(const char* path) {
-  std::ifstream file(path);
-  std::string line;
-  if (!std::getline(file, line)) return std::nullopt;
-  return line;
-}
-
-std::optional<ProcessStat> read_process_stat() {
-  const auto line = read_line("/proc/self/stat");
-  if (!line) return std::nullopt;
-  // The second field is the program's name in parentheses and may hold spaces; numbers start after the last ')'.
-  const auto name_end = line->rfind(')');
-  if (name_end == std::string::npos) return std::nullopt;
-  const auto fields = text::split(std::string_view(*line).substr(name_end + 2), ' ');
-  constexpr std::size_t first_field = 3;
-  const auto number = [&](std::size_t field) {
-    const auto index = field - first_field;
-    return index < fields.size() ? text::parse_number(fields[index]) : Error{Errc::protocol, "short"};
-  };
-  const auto user = number(14), system = number(15), thread_count = number(20), start = number(22), size = number(23),
-             pages = number(24);
-  if (!user || !system || !thread_count || !start || !size || !pages) return std::nullopt;
-  const auto ticks = static_cast<double>(sysconf(_SC_CLK_TCK));
-  return ProcessStat{(*user + *system) / ticks, *thread_count, *start / ticks, *size,
-                     *pages * static_cast<double>(sysconf(_SC_PAGESIZE))};
-}
-
-std::optional<double> boot_time() {
-  std::ifstream file("/proc/stat");
-  for (std::string line; std::getline(file, line);) {
-    if (!line.starts_with("btime ")) continue;
-    const auto seconds = text::parse_number(std::string_view(line).substr(6));
-    return seconds ? std::optional<double>(*seconds) : std::nullopt;
-  }
-  return std::nullopt;
-}
-
 double unix_now() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
 void add_process(metrics::SnapshotBuilder& builder) {
-  if (const auto stat = read_process_stat()) {
-    builder.add(cpu, stat->cpu_seconds);
-    builder.add(resident, stat->resident_bytes);
-    builder.add(virtual_memory, stat->virtual_bytes);
-    builder.add(threads, stat->threads);
-    if (const auto boot = boot_time()) builder.add(start_time, *boot + stat->start_ticks);
-  }
-  std::error_code ignored;
-  const std::filesystem::directory_iterator descriptors("/proc/self/fd", ignored);
-  if (!ignored) builder.add(open_fds, static_cast<double>(std::distance(begin(descriptors), end(descriptors))));
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) == 0) builder.add(max_fds, static_cast<double>(limit.rlim_cur));
+  const auto usage = read_process_usage();
+  if (!usage) return;
+  builder.add(cpu, usage->cpu_user_seconds + usage->cpu_system_seconds);
+  builder.add(resident, static_cast<double>(usage->resident_bytes));
+  builder.add(virtual_memory, static_cast<double>(usage->virtual_bytes));
+  builder.add(start_time, usage->start_time_seconds);
+  builder.add(open_fds, static_cast<double>(usage->open_descriptors));
+  builder.add(max_fds, static_cast<double>(usage->max_descriptors));
+  builder.add(threads, static_cast<double>(usage->threads));
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 #include "api/telemetry/metrics.hpp"
 
-#include "api/telemetry/process_usage.hpp"
+#include "lib/base/process_usage.hpp"
 
 #include <array>
 #include <string>

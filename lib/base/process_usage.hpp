@@ -1,11 +1,11 @@
-// What this process costs, read from /proc; used by Metrics before each flush. Linux only.
+// What this process costs, read from /proc (Linux): for the process_* families of the agent and those of the API.
 #pragma once
 
 #include "lib/base/error.hpp"
 
 #include <cstdint>
 
-namespace midst::api {
+namespace midst {
 
 /// One reading of this process.
 struct ProcessUsage {
@@ -13,10 +13,11 @@ struct ProcessUsage {
   double start_time_seconds = 0;                        ///< Unix time.
   std::uint64_t resident_bytes = 0, virtual_bytes = 0;
   std::uint64_t open_descriptors = 0, max_descriptors = 0;
+  std::uint64_t threads = 0;
 };
 
-/// @return a reading of /proc/self, or Errc::internal when it cannot be read. Blocks for some microseconds; called on
-/// the push client's flush thread, never on the loop.
+/// @return a reading of /proc/self, or Errc::internal when it cannot be read. Takes
+/// some tens of microseconds.
 [[nodiscard]] Result<ProcessUsage> read_process_usage();
 
-}  // namespace midst::api
+}  // namespace midst

@@ -1,4 +1,4 @@
-#include "api/telemetry/process_usage.hpp"
+#include "lib/base/process_usage.hpp"
 
 #include <gtest/gtest.h>
 
@@ -6,8 +6,10 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <future>
+#include <thread>
 
-namespace midst::api {
+namespace midst {
 namespace {
 
 TEST(ProcessUsage, SeesADescriptorOpened) {
@@ -17,6 +19,15 @@ TEST(ProcessUsage, SeesADescriptorOpened) {
   EXPECT_EQ(read_process_usage().value().open_descriptors, before.open_descriptors + 1);
   ::close(descriptor);
   EXPECT_GT(before.max_descriptors, before.open_descriptors);
+}
+
+TEST(ProcessUsage, SeesAThreadStarted) {
+  const auto before = read_process_usage().value();
+  std::promise<void> done;
+  std::thread thread([ended = done.get_future()] { ended.wait(); });
+  EXPECT_EQ(read_process_usage().value().threads, before.threads + 1);
+  done.set_value();
+  thread.join();
 }
 
 TEST(ProcessUsage, SeesTheTimeItTakes) {
@@ -41,4 +52,4 @@ TEST(ProcessUsage, StartedBeforeNowAndNotLongAgo) {
 }
 
 }  // namespace
-}  // namespace midst::api
+}  // namespace midst

@@ -1,4 +1,4 @@
-#include "api/telemetry/process_usage.hpp"
+#include "lib/base/process_usage.hpp"
 
 #include "lib/base/text.hpp"
 
@@ -12,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-namespace midst::api {
+namespace midst {
 namespace {
 
 std::string read_all(const char* path) {
@@ -59,6 +59,7 @@ Result<ProcessUsage> read_process_usage() {
   ProcessUsage usage;
   usage.cpu_user_seconds = number_at(fields, 11) / ticks;
   usage.cpu_system_seconds = number_at(fields, 12) / ticks;
+  usage.threads = static_cast<std::uint64_t>(number_at(fields, 17));
   usage.start_time_seconds = boot_time_seconds() + number_at(fields, 19) / ticks;
   usage.virtual_bytes = static_cast<std::uint64_t>(number_at(fields, 20));
   usage.resident_bytes =
@@ -69,4 +70,4 @@ Result<ProcessUsage> read_process_usage() {
   return usage;
 }
 
-}  // namespace midst::api
+}  // namespace midst
