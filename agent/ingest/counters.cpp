@@ -11,11 +11,11 @@ using push::wire::Refusal;
 
 constexpr MetricSpec clients{"midst_push_clients", MetricType::gauge, "",
                              "Push clients by state: connected, or lost within the grace period."};
-constexpr MetricSpec clients_total{"midst_push_clients_total", MetricType::counter, "",
-                                   "Push client instances seen."};
+constexpr MetricSpec clients_total{"midst_push_clients_total", MetricType::counter, "", "Push client instances seen."};
 constexpr MetricSpec series{"midst_push_series", MetricType::gauge, "", "Series held for push clients."};
 constexpr MetricSpec families{"midst_push_families", MetricType::gauge, "", "Families held for push clients."};
-constexpr MetricSpec frames{"midst_push_frames_total", MetricType::counter, "", "Frames of the native protocol, by type."};
+constexpr MetricSpec frames{"midst_push_frames_total", MetricType::counter, "",
+                            "Frames of the native protocol, by type."};
 constexpr MetricSpec bytes{"midst_push_received_bytes_total", MetricType::counter, "bytes",
                            "Bytes read from push clients."};
 constexpr MetricSpec samples{"midst_push_samples_total", MetricType::counter, "", "Pushed values applied."};
@@ -42,9 +42,9 @@ constexpr std::size_t received_types[] = {0, 1, 3, 4, 5, 7};
 
 constexpr Refusal series_reasons[] = {Refusal::invalid,      Refusal::unknown_family, Refusal::redefined,
                                       Refusal::client_limit, Refusal::family_limit,   Refusal::total_limit};
-constexpr Refusal family_reasons[] = {Refusal::invalid,         Refusal::reserved_name,  Refusal::type_conflict,
-                                      Refusal::label_conflict,  Refusal::bounds_conflict, Refusal::merge_conflict,
-                                      Refusal::redefined,       Refusal::too_many};
+constexpr Refusal family_reasons[] = {Refusal::invalid,        Refusal::reserved_name,   Refusal::type_conflict,
+                                      Refusal::label_conflict, Refusal::bounds_conflict, Refusal::merge_conflict,
+                                      Refusal::redefined,      Refusal::too_many};
 
 void add(metrics::SnapshotBuilder& builder, const MetricSpec& spec, std::string_view label, std::string_view value,
          std::uint64_t count) {

@@ -18,7 +18,14 @@ inline constexpr std::size_t drop_count = 5;
 
 /// Why a connection ended.
 enum class Disconnect : std::uint8_t {
-  bye, closed, protocol_error, hello_timeout, slow_reader, superseded, too_many_clients, shutdown
+  bye,
+  closed,
+  protocol_error,
+  hello_timeout,
+  slow_reader,
+  superseded,
+  too_many_clients,
+  shutdown
 };
 inline constexpr std::size_t disconnect_count = 8;
 

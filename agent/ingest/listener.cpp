@@ -31,7 +31,9 @@ constexpr std::size_t drain_budget = 1024 * 1024;
 constexpr std::chrono::milliseconds accept_pause{100};
 constexpr std::chrono::seconds warning_interval{10};
 
-SteadyTime steady_now() { return std::chrono::steady_clock::now(); }
+SteadyTime steady_now() {
+  return std::chrono::steady_clock::now();
+}
 
 Peer peer_of(int descriptor) {
   const auto credentials = net::peer_credentials(descriptor);
@@ -190,8 +192,7 @@ asio::awaitable<Result<Done>> Listener::Impl::write(Connection* connection) {
 }
 
 /// @param is_dry  set when the socket had nothing to read.
-std::optional<Disconnect> Listener::Impl::read_once(Connection& connection, bool& is_dry,
-                                                            std::string& replies) {
+std::optional<Disconnect> Listener::Impl::read_once(Connection& connection, bool& is_dry, std::string& replies) {
   error_code failure;
   const auto size = connection.socket.read_some(asio::buffer(buffer_), failure);
   is_dry = failure == asio::error::would_block;
@@ -240,7 +241,8 @@ void Listener::Impl::drain() {
 }
 
 Listener::Listener(asio::any_io_executor executor, Store& store, ListenerOptions options)
-    : impl_(std::make_shared<Impl>(std::move(executor), store, std::move(options))) {}
+    : impl_(std::make_shared<Impl>(std::move(executor), store, std::move(options))) {
+}
 
 Listener::~Listener() {
   impl_->close();
@@ -267,6 +269,8 @@ asio::awaitable<void> Listener::drain(Deadline) {
   co_return;
 }
 
-std::size_t Listener::client_count() const noexcept { return impl_->client_count(); }
+std::size_t Listener::client_count() const noexcept {
+  return impl_->client_count();
+}
 
 }  // namespace midst::ingest

@@ -17,12 +17,12 @@
 namespace midst::ingest {
 
 struct ListenerOptions {
-  std::size_t max_clients = 1024;                  ///< Connected at once; one more gets ERR and is closed.
-  std::size_t max_frame = 64 * 1024;               ///< Payload bytes, 16 KiB … 1 MiB.
-  std::chrono::milliseconds hello_timeout{5000};   ///< From accept to HELLO.
-  std::chrono::milliseconds write_timeout{5000};   ///< For the replies of one read; a client that reads none is dropped.
+  std::size_t max_clients = 1024;                 ///< Connected at once; one more gets ERR and is closed.
+  std::size_t max_frame = 64 * 1024;              ///< Payload bytes, 16 KiB … 1 MiB.
+  std::chrono::milliseconds hello_timeout{5000};  ///< From accept to HELLO.
+  std::chrono::milliseconds write_timeout{5000};  ///< For the replies of one read; a client that reads none is dropped.
   mode_t socket_mode = 0660;
-  std::string socket_group;                        ///< Group owner of the socket file; empty: the process's own.
+  std::string socket_group;  ///< Group owner of the socket file; empty: the process's own.
 };
 
 /// Construct, listen() or adopt() as often as needed, then drain() once. Loop thread only.
@@ -41,7 +41,8 @@ class Listener {
   /// Accepts on a listening stream descriptor (systemd), whose owner this becomes.
   Result<std::string> adopt(int listening_descriptor);
 
-  /// Stops accepting, takes in what clients have sent already, and closes every connection; by `deadline` at the latest.
+  /// Stops accepting, takes in what clients have sent already, and closes every connection; by `deadline` at the
+  /// latest.
   asio::awaitable<void> drain(Deadline deadline);
 
   [[nodiscard]] std::size_t client_count() const noexcept;

@@ -39,9 +39,12 @@ Refusal compare(const wire::FamilyDefinition& have, const wire::FamilyDefinition
 
 metrics::MetricType type_of(wire::MetricKind kind) noexcept {
   switch (kind) {
-    case wire::MetricKind::counter: return metrics::MetricType::counter;
-    case wire::MetricKind::gauge: return metrics::MetricType::gauge;
-    case wire::MetricKind::histogram: break;
+    case wire::MetricKind::counter:
+      return metrics::MetricType::counter;
+    case wire::MetricKind::gauge:
+      return metrics::MetricType::gauge;
+    case wire::MetricKind::histogram:
+      break;
   }
   return metrics::MetricType::histogram;
 }

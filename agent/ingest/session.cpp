@@ -16,9 +16,8 @@ constexpr std::size_t max_rejected_told = 1024;
 }  // namespace
 
 Session::Session(Store& store, Peer peer, std::size_t max_frame)
-    : store_(store),
-      peer_(peer),
-      max_frame_(std::clamp(max_frame, wire::smallest_max_frame, wire::largest_max_frame)) {}
+    : store_(store), peer_(peer), max_frame_(std::clamp(max_frame, wire::smallest_max_frame, wire::largest_max_frame)) {
+}
 
 Session::~Session() {
   end(last_seen_);
@@ -62,14 +61,19 @@ std::optional<Disconnect> Session::handle(wire::FrameHeader header, std::string_
     return refuse(wire::ErrorCode::protocol, "the first frame is not HELLO", replies);
   if (is_greeted() && !store_.is_attached(key_)) return Disconnect::superseded;
   switch (type) {
-    case wire::Type::hello: return handle_hello(payload, now, replies);
-    case wire::Type::family: return handle_family(payload, replies);
-    case wire::Type::series: return handle_series(payload, replies);
-    case wire::Type::snap: return handle_snap(payload, replies);
+    case wire::Type::hello:
+      return handle_hello(payload, now, replies);
+    case wire::Type::family:
+      return handle_family(payload, replies);
+    case wire::Type::series:
+      return handle_series(payload, replies);
+    case wire::Type::snap:
+      return handle_snap(payload, replies);
     case wire::Type::bye:
       store_.retire(std::exchange(key_, 0));
       return Disconnect::bye;
-    default: return refuse(wire::ErrorCode::protocol, fmt::format("unknown frame type {}", header.type), replies);
+    default:
+      return refuse(wire::ErrorCode::protocol, fmt::format("unknown frame type {}", header.type), replies);
   }
 }
 
@@ -86,9 +90,11 @@ std::optional<Disconnect> Session::handle_hello(std::string_view payload, Steady
   key_ = attachment.key;
   attachment.welcome.max_frame = static_cast<std::uint32_t>(max_frame_);
   wire::encode(replies, attachment.welcome);
-  log::debug("push client attached",
-             {{"resource", hello->resource}, {"library", hello->library}, {"pid", peer_.pid}, {"uid", peer_.uid},
-              {"full", attachment.welcome.wants_full}});
+  log::debug("push client attached", {{"resource", hello->resource},
+                                      {"library", hello->library},
+                                      {"pid", peer_.pid},
+                                      {"uid", peer_.uid},
+                                      {"full", attachment.welcome.wants_full}});
   return std::nullopt;
 }
 
@@ -114,8 +120,8 @@ std::optional<Disconnect> Session::handle_series(std::string_view payload, std::
   if (!definition) return refuse(wire::ErrorCode::protocol, definition.error().message, replies);
   const auto reason = store_.define(key_, *definition);
   // One in an overflow series goes on being sent, so that the sum stays right; only the others are told to stop.
-  const bool counts_nowhere = reason == Refusal::invalid || reason == Refusal::unknown_family ||
-                              reason == Refusal::redefined;
+  const bool counts_nowhere =
+      reason == Refusal::invalid || reason == Refusal::unknown_family || reason == Refusal::redefined;
   if (counts_nowhere && rejected_.size() < max_rejected_told) rejected_.push_back({definition->id, reason});
   return std::nullopt;
 }

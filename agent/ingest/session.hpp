@@ -1,4 +1,5 @@
-// One connection's conversation, as a step machine without sockets: bytes in, replies out. The listener moves the bytes.
+// One connection's conversation, as a step machine without sockets: bytes in, replies out. The listener moves the
+// bytes.
 #pragma once
 
 #include "agent/ingest/store.hpp"
@@ -42,8 +43,8 @@ class Session {
   Store& store_;
   const Peer peer_;
   const std::size_t max_frame_;
-  std::string partial_;     ///< The beginning of a frame whose end was not read yet.
-  std::uint64_t key_ = 0;   ///< Of the Store; 0 before HELLO.
+  std::string partial_;    ///< The beginning of a frame whose end was not read yet.
+  std::uint64_t key_ = 0;  ///< Of the Store; 0 before HELLO.
   SteadyTime last_seen_{};
   std::vector<wire::RejectedSeries> rejected_;  ///< To be told with the next ACK.
 };

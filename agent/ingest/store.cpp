@@ -29,10 +29,10 @@ struct Store::ClientSeries {
 
 struct Store::Instance {
   wire::InstanceId id{};
-  std::uint64_t key = 0;          ///< Of its connection; 0: it has none.
+  std::uint64_t key = 0;  ///< Of its connection; 0: it has none.
   SteadyTime lost_at{};
-  bool is_retired = false;        ///< Gone for longer than the grace period; remembered in case it is not.
-  bool is_baseline = false;       ///< Its first full snapshot was counted before and is only taken note of.
+  bool is_retired = false;   ///< Gone for longer than the grace period; remembered in case it is not.
+  bool is_baseline = false;  ///< Its first full snapshot was counted before and is only taken note of.
   std::uint64_t last_seq = 0;
   std::string resource, library;
   Peer peer;
@@ -49,7 +49,8 @@ std::size_t Store::HashInstance::operator()(const wire::InstanceId& id) const no
   return hash;
 }
 
-Store::Store(StoreLimits limits) : limits_(limits), epoch_(random_epoch()), table_(std::move(limits)) {}
+Store::Store(StoreLimits limits) : limits_(limits), epoch_(random_epoch()), table_(std::move(limits)) {
+}
 
 Store::~Store() = default;
 
@@ -361,8 +362,8 @@ std::vector<ClientInfo> Store::clients() const {
   std::vector<ClientInfo> infos;
   for (const auto& [id, instance] : instances_) {
     if (instance->is_retired) continue;
-    infos.push_back({instance->resource, instance->library, instance->peer, instance->key != 0,
-                     instance->own_series, instance->last_seq});
+    infos.push_back({instance->resource, instance->library, instance->peer, instance->key != 0, instance->own_series,
+                     instance->last_seq});
   }
   return infos;
 }

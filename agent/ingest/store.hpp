@@ -112,7 +112,7 @@ class Store final : public scrape::Source {
   std::unordered_map<wire::InstanceId, std::unique_ptr<Instance>, HashInstance> instances_;
   std::unordered_map<std::uint64_t, Instance*> attached_;
   std::uint64_t last_key_ = 0;
-  std::size_t client_values_ = 0;  ///< Elements of all Instance::series and Instance::buckets.
+  std::size_t client_values_ = 0;       ///< Elements of all Instance::series and Instance::buckets.
   std::vector<std::uint64_t> buckets_;  ///< Scratch of apply_histogram().
 };
 

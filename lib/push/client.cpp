@@ -74,7 +74,8 @@ template class Family<Counter>;
 template class Family<Gauge>;
 template class Family<Histogram>;
 
-Client::Client(ClientOptions options) : parts_(std::make_unique<detail::Parts>(std::move(options))) {}
+Client::Client(ClientOptions options) : parts_(std::make_unique<detail::Parts>(std::move(options))) {
+}
 
 Client::~Client() = default;
 

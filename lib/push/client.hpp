@@ -31,8 +31,8 @@ struct ClientOptions {
 };
 
 /// What the client has done; most of it is also sent to the agent.
-/// skipped_flushes: due, but the agent was away or had not taken the last one; nothing is lost, the next one has it all.
-/// overflowed_series: calls of with() beyond max_series, answered with the family's overflow series.
+/// skipped_flushes: due, but the agent was away or had not taken the last one; nothing is lost, the next one has it
+/// all. overflowed_series: calls of with() beyond max_series, answered with the family's overflow series.
 struct ClientStats {
   std::uint64_t flushes = 0, skipped_flushes = 0, reconnects = 0, send_errors = 0, bytes_sent = 0;
   std::uint64_t rejected_series = 0, overflowed_series = 0;

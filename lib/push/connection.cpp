@@ -11,7 +11,8 @@
 
 namespace midst::push::detail {
 
-Connection::Connection(std::string path) : path_(std::move(path)) {}
+Connection::Connection(std::string path) : path_(std::move(path)) {
+}
 
 Connection::~Connection() {
   close();

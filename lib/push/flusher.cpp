@@ -132,7 +132,8 @@ void Flusher::pump() {
     const wire::ClientReport report{stats_.skipped_flushes, stats_.reconnects, stats_.send_errors,
                                     registry_.counts().overflowed};
     switch (registry_.next(connection_.out(), max_frame_, is_forced, report)) {
-      case Registry::Progress::more: break;
+      case Registry::Progress::more:
+        break;
       case Registry::Progress::nothing:
         --seq_;  // was not used
         snapshot_ = Snapshot::none;
@@ -179,10 +180,14 @@ void Flusher::receive() {
 bool Flusher::handle(wire::FrameHeader header, std::string_view payload) {
   if (header.type >= wire::first_ignorable_type) return true;
   switch (static_cast<wire::Type>(header.type)) {
-    case wire::Type::welcome: return handle_welcome(payload);
-    case wire::Type::ack: return handle_ack(payload);
-    case wire::Type::err: return handle_err(payload);
-    default: return false;
+    case wire::Type::welcome:
+      return handle_welcome(payload);
+    case wire::Type::ack:
+      return handle_ack(payload);
+    case wire::Type::err:
+      return handle_err(payload);
+    default:
+      return false;
   }
 }
 

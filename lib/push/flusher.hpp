@@ -84,7 +84,7 @@ class Flusher {
   std::chrono::milliseconds backoff_;
   std::size_t max_frame_ = wire::default_max_frame;
   std::uint64_t seq_ = 0, epoch_ = 0, told_epoch_ = 0;
-  std::uint64_t covered_ = 0;          ///< Calls of flush() that the snapshot under way answers.
+  std::uint64_t covered_ = 0;  ///< Calls of flush() that the snapshot under way answers.
   std::uint64_t wanted_ = 0, flushed_ = 0;
   bool is_last_snapshot_ = false;
   std::uint64_t random_;

@@ -203,9 +203,9 @@ Parts::~Parts() {
 
 void Parts::start() {
   requests.wake_descriptor = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  flusher_ = std::make_unique<Flusher>(FlusherOptions{options.socket_path, options.resource, options.flush_interval,
-                                                      random_instance(), unix_time_ns()},
-                                       registry, requests);
+  flusher_ = std::make_unique<Flusher>(
+      FlusherOptions{options.socket_path, options.resource, options.flush_interval, random_instance(), unix_time_ns()},
+      registry, requests);
   thread_ = start_without_signals(*flusher_);
 }
 

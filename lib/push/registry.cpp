@@ -55,12 +55,17 @@ void append_key(std::string& key, std::span<const std::string_view> values) {
 
 }  // namespace
 
-double unset_gauge() noexcept { return std::bit_cast<double>(unset_bits); }
+double unset_gauge() noexcept {
+  return std::bit_cast<double>(unset_bits);
+}
 
-bool is_unset(double gauge) noexcept { return std::bit_cast<std::uint64_t>(gauge) == unset_bits; }
+bool is_unset(double gauge) noexcept {
+  return std::bit_cast<std::uint64_t>(gauge) == unset_bits;
+}
 
 Registry::Registry(std::shared_ptr<Shards> shards, std::size_t max_series)
-    : shards_(std::move(shards)), own_max_series_(max_series), max_series_(max_series) {}
+    : shards_(std::move(shards)), own_max_series_(max_series), max_series_(max_series) {
+}
 
 std::optional<std::uint32_t> Registry::declare(wire::FamilyDefinition definition) {
   const std::lock_guard lock(mutex_);

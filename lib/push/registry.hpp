@@ -32,7 +32,7 @@ class Registry {
 
   /// Where a series counts. Both unset: nowhere.
   struct Place {
-    std::optional<std::uint32_t> cell;    ///< Counter and histogram.
+    std::optional<std::uint32_t> cell;  ///< Counter and histogram.
     std::atomic<double>* gauge = nullptr;
     std::span<const double> bounds;
   };
@@ -74,8 +74,8 @@ class Registry {
     std::uint32_t cell = 0;
     wire::MetricKind kind = wire::MetricKind::counter;
     bool is_refused = false;
-    std::uint64_t seq = 0;         ///< Of the SNAP that brought the value; 0: the agent has none.
-    double value = 0;              ///< Histogram: the number of observations.
+    std::uint64_t seq = 0;  ///< Of the SNAP that brought the value; 0: the agent has none.
+    double value = 0;       ///< Histogram: the number of observations.
   };
   /// And what only some look at; stays where it is, for handles point to the gauge.
   struct Series {

@@ -5,7 +5,8 @@
 
 namespace midst::push::detail {
 
-Shard::Shard() : chunks_(std::make_unique<std::atomic<Cell*>[]>(max_chunks)) {}
+Shard::Shard() : chunks_(std::make_unique<std::atomic<Cell*>[]>(max_chunks)) {
+}
 
 Shard::~Shard() {
   for (std::size_t i = 0; i < max_chunks; ++i) delete[] chunks_[i].load(std::memory_order_relaxed);

@@ -10,7 +10,9 @@ namespace {
 
 enum WireType : std::uint32_t { varint = 0, fixed64 = 1, bytes = 2, fixed32 = 5 };
 
-Error malformed(std::string_view what) { return Error{Errc::protocol, fmt::format("push frame: {}", what)}; }
+Error malformed(std::string_view what) {
+  return Error{Errc::protocol, fmt::format("push frame: {}", what)};
+}
 
 Error too_long(std::string_view what, std::size_t limit) {
   return Error{Errc::limit, fmt::format("push frame: {} is longer than {}", what, limit)};
@@ -18,7 +20,9 @@ Error too_long(std::string_view what, std::size_t limit) {
 
 // --- writing: fields with proto3's default are left out
 
-void append_tag(std::string& out, std::uint32_t field, WireType type) { append_varint(out, field << 3 | type); }
+void append_tag(std::string& out, std::uint32_t field, WireType type) {
+  append_varint(out, field << 3 | type);
+}
 
 void put(std::string& out, std::uint32_t field, std::uint64_t value) {
   if (value == 0) return;
@@ -80,9 +84,12 @@ class FieldReader {
     text = {};
     kind_ = type;
     switch (type) {
-      case varint: return take_varint(rest_, number) || fail();
-      case fixed64: return take_raw(8) || fail();
-      case fixed32: return take_raw(4) || fail();
+      case varint:
+        return take_varint(rest_, number) || fail();
+      case fixed64:
+        return take_raw(8) || fail();
+      case fixed32:
+        return take_raw(4) || fail();
       case bytes: {
         std::uint64_t size = 0;
         if (!take_varint(rest_, size) || size > rest_.size()) return fail();
@@ -90,7 +97,8 @@ class FieldReader {
         rest_.remove_prefix(size);
         return true;
       }
-      default: return fail();  // groups, which proto3 does not have
+      default:
+        return fail();  // groups, which proto3 does not have
     }
   }
 
@@ -166,9 +174,8 @@ Result<FamilyDefinition> checked(FamilyDefinition message) {
 
 std::string_view word(Refusal reason) noexcept {
   static constexpr std::string_view words[refusal_count] = {
-      "none",           "invalid",   "reserved_name", "type_conflict",  "label_conflict", "bounds_conflict",
-      "merge_conflict", "redefined", "too_many",      "unknown_family", "client_limit",   "family_limit",
-      "total_limit"};
+      "none",      "invalid",  "reserved_name",  "type_conflict", "label_conflict", "bounds_conflict", "merge_conflict",
+      "redefined", "too_many", "unknown_family", "client_limit",  "family_limit",   "total_limit"};
   return words[static_cast<std::size_t>(reason)];
 }
 
@@ -453,6 +460,8 @@ Result<Err> decode_err(std::string_view payload) {
   return message;
 }
 
-void encode_bye(std::string& out) { const FrameWriter frame(out, Type::bye); }
+void encode_bye(std::string& out) {
+  const FrameWriter frame(out, Type::bye);
+}
 
 }  // namespace midst::push::wire

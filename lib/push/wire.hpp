@@ -45,24 +45,24 @@ using InstanceId = std::array<std::uint8_t, 16>;
 /// First frame of a client.
 struct Hello {
   std::uint32_t major = major_version, minor = minor_version;
-  std::uint64_t features = 0;         ///< Bits; none are defined in 1.0.
+  std::uint64_t features = 0;  ///< Bits; none are defined in 1.0.
   InstanceId instance{};
-  std::uint64_t start_time_ns = 0;    ///< Unix time when this instance began to count.
-  std::string library;                ///< "midst-cpp/0.1"
-  std::string resource;               ///< Free text for a status page.
+  std::uint64_t start_time_ns = 0;  ///< Unix time when this instance began to count.
+  std::string library;              ///< "midst-cpp/0.1"
+  std::string resource;             ///< Free text for a status page.
   std::uint32_t flush_interval_ms = 0;
-  std::uint64_t agent_epoch = 0;      ///< Of the agent that was sent a SNAP of this instance last; 0: none was.
+  std::uint64_t agent_epoch = 0;  ///< Of the agent that was sent a SNAP of this instance last; 0: none was.
 };
 
 /// The agent's answer to HELLO.
 struct Welcome {
   std::uint32_t major = major_version, minor = minor_version;
-  std::uint64_t epoch = 0;            ///< Random per agent state, never 0.
+  std::uint64_t epoch = 0;  ///< Random per agent state, never 0.
   std::uint64_t features = 0;
   std::uint32_t max_frame = default_max_frame;
-  std::uint32_t max_series = 0;       ///< Per client.
-  std::uint64_t last_seq = 0;         ///< Last SNAP of this instance that was applied whole; 0: none.
-  bool wants_full = true;             ///< The agent knows no definitions or values of this instance.
+  std::uint32_t max_series = 0;  ///< Per client.
+  std::uint64_t last_seq = 0;    ///< Last SNAP of this instance that was applied whole; 0: none.
+  bool wants_full = true;        ///< The agent knows no definitions or values of this instance.
 };
 
 enum class MetricKind : std::uint8_t { counter = 0, gauge = 1, histogram = 2 };
@@ -72,9 +72,9 @@ struct FamilyDefinition {
   std::uint32_t id = 0;
   std::string name, unit, help;
   MetricKind kind = MetricKind::counter;
-  std::uint8_t merge = 0;             ///< GaugeMerge; 0 for others.
+  std::uint8_t merge = 0;  ///< GaugeMerge; 0 for others.
   std::vector<std::string> label_names;
-  std::vector<double> bounds;         ///< Histogram: ascending finite upper bounds, without +Inf.
+  std::vector<double> bounds;  ///< Histogram: ascending finite upper bounds, without +Inf.
 };
 
 /// Declares a series; ids are dense from 0.
@@ -108,8 +108,18 @@ struct HistogramPoint {
 
 /// Why a series or a family counts nowhere; also the reason label of the agent's metrics. Numbers are on the wire.
 enum class Refusal : std::uint8_t {
-  none = 0, invalid = 1, reserved_name = 2, type_conflict = 3, label_conflict = 4, bounds_conflict = 5,
-  merge_conflict = 6, redefined = 7, too_many = 8, unknown_family = 9, client_limit = 10, family_limit = 11,
+  none = 0,
+  invalid = 1,
+  reserved_name = 2,
+  type_conflict = 3,
+  label_conflict = 4,
+  bounds_conflict = 5,
+  merge_conflict = 6,
+  redefined = 7,
+  too_many = 8,
+  unknown_family = 9,
+  client_limit = 10,
+  family_limit = 11,
   total_limit = 12,
 };
 inline constexpr std::size_t refusal_count = 13;
@@ -135,8 +145,8 @@ struct Err {
   ErrorCode code = ErrorCode::protocol;
   bool is_fatal = false;
   std::string text;
-  std::uint32_t family = 0;            ///< Of family_refused.
-  Refusal reason = Refusal::none;      ///< Of family_refused.
+  std::uint32_t family = 0;        ///< Of family_refused.
+  Refusal reason = Refusal::none;  ///< Of family_refused.
 };
 
 /// Each appends one whole frame to `out`. Texts must be within their bounds.

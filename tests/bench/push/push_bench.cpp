@@ -81,8 +81,7 @@ BENCHMARK(series_look_up)->ThreadRange(1, 2)->UseRealTime();
 void series_look_up_prometheus_cpp(benchmark::State& state) {
   static prometheus::Registry registry;
   static auto& family = prometheus::BuildCounter().Name("lookup_total").Register(registry);
-  for (auto _ : state)
-    family.Add({{"method", "GET"}, {"route", "/v1/profiles/:id"}, {"status", "200"}}).Increment();
+  for (auto _ : state) family.Add({{"method", "GET"}, {"route", "/v1/profiles/:id"}, {"status", "200"}}).Increment();
 }
 BENCHMARK(series_look_up_prometheus_cpp)->ThreadRange(1, 2)->UseRealTime();
 
@@ -149,9 +148,8 @@ class Pair {
 };
 
 void report(benchmark::State& state, std::size_t series) {
-  state.counters["ns/series"] = benchmark::Counter(static_cast<double>(series) * 1e-9,
-                                                   benchmark::Counter::kIsIterationInvariantRate |
-                                                       benchmark::Counter::kInvert);
+  state.counters["ns/series"] = benchmark::Counter(
+      static_cast<double>(series) * 1e-9, benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert);
 }
 
 void snapshot_encode_and_merge(benchmark::State& state) {

@@ -1,5 +1,5 @@
-// Whole conversations of several clients with one small Store: bytes are frames without their header (type, length, payload),
-// so that the fuzzer need not guess lengths. Limits hold and counters never fall, whatever comes.
+// Whole conversations of several clients with one small Store: bytes are frames without their header (type, length,
+// payload), so that the fuzzer need not guess lengths. Limits hold and counters never fall, whatever comes.
 #include "agent/ingest/session.hpp"
 
 #include <chrono>

@@ -42,12 +42,24 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size == 0) return 0;
   const std::string_view payload(reinterpret_cast<const char*>(data) + 1, size - 1);
   switch (data[0] % 7) {
-    case 0: round_trip(payload, wire::decode_hello); break;
-    case 1: round_trip(payload, wire::decode_welcome); break;
-    case 2: round_trip(payload, wire::decode_family); break;
-    case 3: round_trip(payload, wire::decode_series); break;
-    case 4: round_trip(payload, wire::decode_ack); break;
-    case 5: round_trip(payload, wire::decode_err); break;
+    case 0:
+      round_trip(payload, wire::decode_hello);
+      break;
+    case 1:
+      round_trip(payload, wire::decode_welcome);
+      break;
+    case 2:
+      round_trip(payload, wire::decode_family);
+      break;
+    case 3:
+      round_trip(payload, wire::decode_series);
+      break;
+    case 4:
+      round_trip(payload, wire::decode_ack);
+      break;
+    case 5:
+      round_trip(payload, wire::decode_err);
+      break;
     default:
       if (const auto snap = wire::decode_snap(payload)) walk(*snap);
   }
