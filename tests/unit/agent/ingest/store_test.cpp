@@ -549,7 +549,8 @@ TEST(Store, AnyInterleavingKeepsCountersMonotonicAndEqualToTheLedger) {
       ledger += client.counted;
     }
     ASSERT_FALSE(HasFatalFailure());
-    if (const auto* found = store.snapshot(now).find("a_total")) {
+    const auto page = store.snapshot(now);
+    if (const auto* found = page.find("a_total")) {
       ASSERT_EQ(found->values[0], ledger);
     }
   }
