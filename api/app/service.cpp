@@ -1,6 +1,7 @@
 #include "api/app/service.hpp"
 
 #include "api/cache/memory_cache.hpp"
+#include "api/cache/policy.hpp"
 #include "api/cache/redis_cache.hpp"
 #include "api/http/middleware.hpp"
 #include "api/http/router.hpp"
@@ -99,6 +100,7 @@ struct Service::Parts {
 
   static asio::awaitable<void> migrate_until_current(std::shared_ptr<Parts> self, std::function<void(Error)> on_fatal);
   static asio::awaitable<void> sample_gauges(std::shared_ptr<Parts> self);
+  static asio::awaitable<void> forget_cached(std::shared_ptr<Parts> self);
   static asio::awaitable<net::Response> handle(std::shared_ptr<Parts> self, net::Request request);
 
   asio::any_io_executor executor;
@@ -148,6 +150,13 @@ Service::Parts::Parts(asio::any_io_executor the_executor, Config the_config)
 asio::awaitable<net::Response> Service::Parts::handle(std::shared_ptr<Parts> self, net::Request request) {
   auto work = self->middleware->handle(std::move(request));
   co_return co_await std::move(work);
+}
+
+asio::awaitable<void> Service::Parts::forget_cached(std::shared_ptr<Parts> self) {
+  Invalidation everything;
+  everything.prefixes.emplace_back(policy::key_namespace);
+  auto work = self->cache->invalidate(std::move(everything));
+  co_await std::move(work);
 }
 
 /// One attempt after the other, because the database may come later than we do.
@@ -213,6 +222,8 @@ Result<std::string> Service::start(std::function<void(Error)> on_fatal) {
   auto address = parts->server->listen(parts->config.listen);
   if (!address) return address.error().with_context("http.listen");
   asio::co_spawn(parts->executor, Parts::sample_gauges(parts), log_end);
+  // A store that begins empty must not be shadowed by what an earlier process has left in Redis.
+  if (!parts->database) asio::co_spawn(parts->executor, Parts::forget_cached(parts), log_end);
   if (parts->database)
     asio::co_spawn(parts->executor, Parts::migrate_until_current(parts, std::move(on_fatal)), log_end);
   return address;

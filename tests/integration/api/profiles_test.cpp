@@ -82,6 +82,21 @@ TEST(ApiProfiles, LiveInMemoryWithoutADatabase) {
   EXPECT_NE(api.log().find("profiles are gone with this process"), std::string::npos);
 }
 
+TEST(ApiProfiles, InMemoryAreNotShadowedByWhatAnEarlierProcessLeftInRedis) {
+  const test::RedisServer redis;
+  const ApiProcess::Variables variables{{"REDIS_URL", redis.url()}};
+  {
+    const ApiProcess earlier(variables);
+    ASSERT_TRUE(earlier.wait_until_ready());
+    EXPECT_EQ(earlier.post("/v1/profiles", profile_json("ada", an_id)).status, 201);
+    EXPECT_EQ(json::parse(earlier.get("/v1/profiles").body)["total"], 1);
+    EXPECT_EQ(earlier.get("/v1/profiles").header("X-Cache"), "HIT");
+  }
+  const ApiProcess later(variables);
+  ASSERT_TRUE(later.wait_until_ready());
+  EXPECT_EQ(json::parse(later.get("/v1/profiles").body)["total"], 0);
+}
+
 TEST(ApiProfiles, AreForgottenByTheCacheOfEveryInstanceThatSharesRedis) {
   const test::PostgresServer postgres;
   const test::RedisServer redis;
