@@ -19,6 +19,9 @@ struct Label {
   std::string_view value;
 };
 
+/// Label pairs that own their text: what a target's options say every sample of it carries.
+using OwnedLabels = std::vector<std::pair<std::string, std::string>>;
+
 /// A label set, stored once: the text between the braces, sorted by name and escaped (`cmd="get",db="0"`).
 /// Handed out by SnapshotBuilder::labels() and valid as long as its Snapshot.
 struct LabelSet {

@@ -107,6 +107,11 @@ SnapshotBuilder::SnapshotBuilder(std::span<const Label> constant) {
   constant_set_ = labels(std::span<const Label>());
 }
 
+SnapshotBuilder::SnapshotBuilder(const OwnedLabels& constant) {
+  for (const auto& [name, value] : constant) constant_.push_back({arena_.copy(name), arena_.copy(value)});
+  constant_set_ = labels(std::span<const Label>());
+}
+
 LabelSet SnapshotBuilder::labels(std::span<const Label> labels) {
   scratch_labels_.assign(labels.begin(), labels.end());
   scratch_labels_.insert(scratch_labels_.end(), constant_.begin(), constant_.end());

@@ -77,6 +77,7 @@ class SnapshotBuilder {
  public:
   /// @param constant  labels that every sample of this snapshot carries (a target name); copied.
   explicit SnapshotBuilder(std::span<const Label> constant = {});
+  explicit SnapshotBuilder(const OwnedLabels& constant);
   SnapshotBuilder(const SnapshotBuilder&) = delete;
   SnapshotBuilder& operator=(const SnapshotBuilder&) = delete;
 

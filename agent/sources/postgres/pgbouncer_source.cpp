@@ -52,8 +52,7 @@ std::vector<MetricSpec> PgbouncerSource::specs() const {
 asio::awaitable<Result<metrics::Snapshot>> PgbouncerSource::collect(Deadline deadline) {
   const auto asked = co_await ask(deadline);
   if (!asked) co_return asked.error().with_context("pgbouncer " + options_.name);
-  const auto labels = constant_labels();
-  SnapshotBuilder builder(labels);
+  SnapshotBuilder builder(options_.constant_labels);
   add_health(true, builder);
   const auto version = version_text(connection_.parameter("server_version"));
   builder.family(version_info).add(builder.labels({{"version", version}}), 1);
@@ -117,16 +116,9 @@ void PgbouncerSource::add_health(bool is_up, SnapshotBuilder& builder) const {
 }
 
 metrics::Snapshot PgbouncerSource::down(const Error&) const {
-  const auto labels = constant_labels();
-  SnapshotBuilder builder(labels);
+  SnapshotBuilder builder(options_.constant_labels);
   add_health(false, builder);
   return builder.freeze();
-}
-
-std::vector<Label> PgbouncerSource::constant_labels() const {
-  std::vector<Label> labels;
-  for (const auto& [name, value] : options_.constant_labels) labels.push_back({name, value});
-  return labels;
 }
 
 }  // namespace midst::sources

@@ -18,7 +18,7 @@ struct PgbouncerOptions {
   std::string name = "main";  ///< Target name, in logs and selections.
   pq::Conninfo conninfo;      ///< dbname is "pgbouncer" unless given; the user is one of stats_users or admin_users.
   pq::PasswordProvider password;                                     ///< Empty: the conninfo's own.
-  std::vector<std::pair<std::string, std::string>> constant_labels;  ///< On every sample of this target.
+  metrics::OwnedLabels constant_labels;  ///< On every sample of this target.
 };
 
 class PgbouncerSource final : public scrape::Source {
@@ -35,7 +35,6 @@ class PgbouncerSource final : public scrape::Source {
   [[nodiscard]] asio::awaitable<Result<Done>> ask_once(Deadline deadline);
   void log_change(Change change, const CollectorMemory& memory) const;
   void add_health(bool is_up, metrics::SnapshotBuilder& builder) const;
-  [[nodiscard]] std::vector<metrics::Label> constant_labels() const;
 
   PgbouncerOptions options_;
   scrape::SourceId id_;

@@ -122,8 +122,7 @@ asio::awaitable<Result<metrics::Snapshot>> PostgresSource::collect(Deadline dead
   last_duration_ = now - began;
   if (!rows) co_return rows.error().with_context("postgres " + options_.name);
   take_answers(std::move(*rows), sent_at_, now);
-  const auto labels = constant_labels();
-  SnapshotBuilder builder(labels);
+  SnapshotBuilder builder(options_.constant_labels);
   add_health(true, builder);
   add_collectors(builder);
   co_return builder.freeze();
@@ -256,16 +255,9 @@ void PostgresSource::add_health(bool is_up, SnapshotBuilder& builder) const {
 }
 
 metrics::Snapshot PostgresSource::down(const Error&) const {
-  const auto labels = constant_labels();
-  SnapshotBuilder builder(labels);
+  SnapshotBuilder builder(options_.constant_labels);
   add_health(false, builder);
   return builder.freeze();
-}
-
-std::vector<Label> PostgresSource::constant_labels() const {
-  std::vector<Label> labels;
-  for (const auto& [name, value] : options_.constant_labels) labels.push_back({name, value});
-  return labels;
 }
 
 }  // namespace midst::sources

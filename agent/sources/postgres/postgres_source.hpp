@@ -28,7 +28,7 @@ struct PostgresOptions {
   std::string name = "main";      ///< Target name, in logs and selections.
   pq::Conninfo conninfo;          ///< Where and as whom; the connected database is the one whose tables show.
   pq::PasswordProvider password;  ///< Empty: the conninfo's own.
-  std::vector<std::pair<std::string, std::string>> constant_labels;  ///< On every sample of this target.
+  metrics::OwnedLabels constant_labels;  ///< On every sample of this target.
   std::map<std::string, bool> collectors;             ///< Overrides by collector name; see postgres_collectors().
   std::chrono::milliseconds statement_timeout{2000};  ///< Of each statement, on the server.
   std::chrono::milliseconds lock_timeout{100};        ///< Of each statement, on the server.
@@ -58,7 +58,6 @@ class PostgresSource final : public scrape::Source {
   void add_collectors(metrics::SnapshotBuilder& builder);
   void add_answers(CollectorMemory& memory, metrics::SnapshotBuilder& builder);
   void add_health(bool is_up, metrics::SnapshotBuilder& builder) const;
-  [[nodiscard]] std::vector<metrics::Label> constant_labels() const;
 
   PostgresOptions options_;
   scrape::SourceId id_;

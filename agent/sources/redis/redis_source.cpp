@@ -105,7 +105,6 @@ class RedisSource::Impl {
   void note(Collector collector, const Result<Done>& result);
   void remember(Known now_known);
   void count_scrape(Clock::time_point begin);
-  [[nodiscard]] std::vector<Label> constant_labels() const;
   void add_own(SnapshotBuilder& builder, bool is_up, std::string_view error) const;
 
   const RedisOptions options_;
@@ -246,8 +245,7 @@ Result<RedisSource::Impl::Built> RedisSource::Impl::build(const Answers& answers
   if (const auto databases = parse_value(settings_.find("databases")); databases && *databases <= 1e6)
     info.databases = static_cast<int>(*databases);
 
-  const auto labels = constant_labels();
-  SnapshotBuilder builder(labels);
+  SnapshotBuilder builder(options_.constant_labels);
   builder.add(family::up, 1);
   auto facts = read_info(*text, info, builder);
   if (!facts) return facts.error();
@@ -295,12 +293,6 @@ void RedisSource::Impl::count_scrape(Clock::time_point begin) {
   }
 }
 
-std::vector<Label> RedisSource::Impl::constant_labels() const {
-  std::vector<Label> labels;
-  for (const auto& [name, value] : options_.constant_labels) labels.push_back({name, value});
-  return labels;
-}
-
 void RedisSource::Impl::add_own(SnapshotBuilder& builder, bool is_up, std::string_view error) const {
   for (std::size_t i = 0; i < collector_count; ++i)
     if (success_[i] && is_up)
@@ -321,8 +313,7 @@ void RedisSource::Impl::add_own(SnapshotBuilder& builder, bool is_up, std::strin
 }
 
 metrics::Snapshot RedisSource::Impl::down(const Error& error) const {
-  const auto labels = constant_labels();
-  SnapshotBuilder builder(labels);
+  SnapshotBuilder builder(options_.constant_labels);
   builder.add(family::up, 0);
   add_own(builder, false, word(error.code));
   return builder.freeze();
