@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds, and runs every test: under ThreadSanitizer what has threads of its own (the push
-# client), then the whole suite under AddressSanitizer and UBSan. Ends with the summary of the last run.
-#   tests/run.sh [PRESET…]   only these presets of CMakePresets.json: dev, asan, tsan
+# Installs what is missing, builds, and runs every test: builds what is installed (release), runs under ThreadSanitizer
+# what has threads of its own (the push client), then the whole suite under AddressSanitizer and UBSan. Ends with the
+# summary of the last run.
+#   tests/run.sh [PRESET…]   only these presets of CMakePresets.json: release, tsan, asan, dev
 set -euo pipefail
 . "$(dirname "$0")/../infra/common.sh"
 cd "$ROOT"
@@ -9,7 +10,7 @@ mkdir -p build
 install_packages infra/packages-{build,servers}.txt tests/packages.txt
 export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1
 export TSAN_OPTIONS=halt_on_error=1
-[ $# -gt 0 ] || set -- tsan asan
+[ $# -gt 0 ] || set -- release tsan asan
 
 run_threads() {
   configure_and_build tsan push_test push_integration_test
@@ -28,5 +29,9 @@ run_all() {
 }
 
 for preset in "$@"; do
-  case $preset in tsan) run_threads ;; *) run_all "$preset" ;; esac
+  case $preset in
+    release) configure_and_build release midst-agent midst-api ;;
+    tsan) run_threads ;;
+    *) run_all "$preset" ;;
+  esac
 done
