@@ -1,6 +1,5 @@
 // midst-agent: from argv to a subcommand.
 #include "agent/app/commands.hpp"
-
 #include "lib/base/version.hpp"
 
 #include <CLI/CLI.hpp>

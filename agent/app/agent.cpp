@@ -62,8 +62,8 @@ class Agent::Impl {
 
   [[nodiscard]] std::string summary() const {
     const auto targets = config_.redis.size() + config_.postgres.size() + config_.pgbouncer.size();
-    return fmt::format("{} target{}; http on {}; push on {}", targets, targets == 1 ? "" : "s", fmt::join(addresses_, " "),
-                       push_address_.empty() ? "nothing" : push_address_);
+    return fmt::format("{} target{}; http on {}; push on {}", targets, targets == 1 ? "" : "s",
+                       fmt::join(addresses_, " "), push_address_.empty() ? "nothing" : push_address_);
   }
 
  private:
@@ -119,14 +119,21 @@ class Agent::Impl {
 };
 
 Agent::Agent(asio::any_io_executor executor, Config config)
-    : impl_(std::make_unique<Impl>(std::move(executor), std::move(config))) {}
+    : impl_(std::make_unique<Impl>(std::move(executor), std::move(config))) {
+}
 
 Agent::~Agent() = default;
 
-Result<Done> Agent::start() { return impl_->start(); }
+Result<Done> Agent::start() {
+  return impl_->start();
+}
 
-asio::awaitable<void> Agent::stop(Deadline deadline) { return impl_->stop(deadline); }
+asio::awaitable<void> Agent::stop(Deadline deadline) {
+  return impl_->stop(deadline);
+}
 
-std::string Agent::summary() const { return impl_->summary(); }
+std::string Agent::summary() const {
+  return impl_->summary();
+}
 
 }  // namespace midst::app

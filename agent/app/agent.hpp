@@ -14,7 +14,8 @@
 namespace midst::app {
 
 /// @return the Scraper with every target of the configuration as a Source; what run, check and collect stand on.
-[[nodiscard]] std::unique_ptr<scrape::Scraper> make_target_scraper(asio::any_io_executor executor, const Config& config);
+[[nodiscard]] std::unique_ptr<scrape::Scraper> make_target_scraper(asio::any_io_executor executor,
+                                                                   const Config& config);
 
 class Agent {
  public:

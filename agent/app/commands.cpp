@@ -29,11 +29,12 @@ using Clock = std::chrono::steady_clock;
 constexpr auto drain_limit = std::chrono::seconds(10);
 
 /// @return whether standard error goes to journald, which systemd says by naming its device and inode.
-bool logs_to_journal() { return std::getenv("JOURNAL_STREAM") != nullptr; }
+bool logs_to_journal() {
+  return std::getenv("JOURNAL_STREAM") != nullptr;
+}
 
 void configure_log(const LogConfig& config) {
-  log::configure(config.level,
-                 config.format.value_or(logs_to_journal() ? log::Format::journald : log::Format::logfmt));
+  log::configure(config.level, config.format.value_or(logs_to_journal() ? log::Format::journald : log::Format::logfmt));
 }
 
 /// Loads the configuration and prints its problems to standard error; nothing when it cannot be used.
@@ -54,7 +55,8 @@ struct Collected {
   std::vector<scrape::SourceStatus> status;
 };
 
-asio::awaitable<void> collect_once(scrape::Scraper& scraper, scrape::Selection selection, Deadline deadline, Page& page) {
+asio::awaitable<void> collect_once(scrape::Scraper& scraper, scrape::Selection selection, Deadline deadline,
+                                   Page& page) {
   page = co_await scraper.scrape(std::move(selection), deadline);
 }
 
@@ -77,13 +79,16 @@ bool all_up(const std::vector<scrape::SourceStatus>& status) {
   return std::all_of(status.begin(), status.end(), [](const auto& target) { return target.is_up; });
 }
 
-double milliseconds(std::chrono::microseconds duration) { return static_cast<double>(duration.count()) / 1000; }
+double milliseconds(std::chrono::microseconds duration) {
+  return static_cast<double>(duration.count()) / 1000;
+}
 
 /// "redis.main  up    3.1 ms  312 samples", or the reason.
 std::string outcome_line(const scrape::SourceStatus& target) {
   const auto name = fmt::format("{}.{}", target.id.kind, target.id.target);
   if (target.is_up)
-    return fmt::format("{:<24} up   {:>8.1f} ms {:>7} samples", name, milliseconds(target.last_duration), target.samples);
+    return fmt::format("{:<24} up   {:>8.1f} ms {:>7} samples", name, milliseconds(target.last_duration),
+                       target.samples);
   const auto reason = target.last_error ? describe(*target.last_error) : std::string("timeout: still collecting");
   return fmt::format("{:<24} down {:>8.1f} ms {}", name, milliseconds(target.last_duration), reason);
 }
@@ -95,8 +100,9 @@ json outcome_json(const scrape::SourceStatus& target) {
              {"duration_ms", milliseconds(target.last_duration)},
              {"samples", target.samples}};
   if (!target.is_up)
-    entry["error"] = target.last_error ? json{{"reason", word(target.last_error->code)}, {"message", target.last_error->message}}
-                                       : json{{"reason", "timeout"}, {"message", "still collecting"}};
+    entry["error"] = target.last_error
+                         ? json{{"reason", word(target.last_error->code)}, {"message", target.last_error->message}}
+                         : json{{"reason", "timeout"}, {"message", "still collecting"}};
   return entry;
 }
 
@@ -117,7 +123,8 @@ void append_samples(json& samples, const metrics::MergedFamily::Part& part) {
     if (std::binary_search(part.skipped.begin(), part.skipped.end(), i)) continue;
     json sample{{"labels", json::object()}};
     for (const auto& [name, value] : metrics::decode(family.labels[i])) sample["labels"][name] = value;
-    sample["value"] = family.distributions.empty() ? json(family.values[i]) : distribution_json(family.distributions[i]);
+    sample["value"] =
+        family.distributions.empty() ? json(family.values[i]) : distribution_json(family.distributions[i]);
     samples.push_back(std::move(sample));
   }
 }
@@ -125,7 +132,9 @@ void append_samples(json& samples, const metrics::MergedFamily::Part& part) {
 std::string page_json(const metrics::Exposition& page) {
   json families = json::array();
   for (const auto& merged : page.families) {
-    json family{{"name", merged.head->name}, {"type", word(merged.head->type)}, {"help", merged.head->help},
+    json family{{"name", merged.head->name},
+                {"type", word(merged.head->type)},
+                {"help", merged.head->help},
                 {"samples", json::array()}};
     for (const auto& part : merged.parts) append_samples(family["samples"], part);
     families.push_back(std::move(family));

@@ -59,9 +59,9 @@ class Section {
     const auto value = text::parse_duration(node->as_string()->get());
     if (!value) return report(*node, full(key) + ": " + value.error().message);
     if (*value < least || *value > most)
-      return report(*node, fmt::format("{} = {} is out of range; it takes {} to {}", full(key),
-                                       text::format_duration(*value), text::format_duration(least),
-                                       text::format_duration(most)));
+      return report(*node,
+                    fmt::format("{} = {} is out of range; it takes {} to {}", full(key), text::format_duration(*value),
+                                text::format_duration(least), text::format_duration(most)));
     out = *value;
   }
 
@@ -164,10 +164,14 @@ class Section {
 
 void read_label_mode(Section& section, LabelMode& mode) {
   section.parse("label", [&](const std::string& text) -> Result<Done> {
-    if (text == "auto") mode = LabelMode::automatic;
-    else if (text == "always") mode = LabelMode::always;
-    else if (text == "never") mode = LabelMode::never;
-    else return Error{Errc::config, fmt::format("unknown value \"{}\"; one of auto, always, never", text)};
+    if (text == "auto")
+      mode = LabelMode::automatic;
+    else if (text == "always")
+      mode = LabelMode::always;
+    else if (text == "never")
+      mode = LabelMode::never;
+    else
+      return Error{Errc::config, fmt::format("unknown value \"{}\"; one of auto, always, never", text)};
     return Done{};
   });
 }
@@ -190,7 +194,8 @@ Secret read_secret(Section& section) {
     section.read(key, value);
     if (++given > 1)
       return section.report_at(key, fmt::format("{} is one too many; give only one of password, password_file, "
-                                                "password_env, password_credential", section.full(key)));
+                                                "password_env, password_credential",
+                                                section.full(key)));
     secret = Secret(kind, std::move(value));
   };
   read("password", Secret::Kind::text);
@@ -240,7 +245,8 @@ void read_database_target(Section& section, Options& options, LabelMode& label) 
     return Done{};
   });
   if (!has_dsn && !section.has("dsn"))
-    section.report_at("dsn", section.full("dsn") + " is missing; write it like \"host=/run/postgresql dbname=postgres\"");
+    section.report_at("dsn",
+                      section.full("dsn") + " is missing; write it like \"host=/run/postgresql dbname=postgres\"");
   std::string username;
   section.read("username", username);
   if (!username.empty()) options.conninfo.set("user", username);
@@ -255,9 +261,12 @@ void read_postgres(Section& section, Draft& draft) {
   section.read("statement_timeout", options.statement_timeout, std::chrono::milliseconds(1), std::chrono::minutes(10));
   section.read("lock_timeout", options.lock_timeout, std::chrono::milliseconds(1), std::chrono::minutes(10));
   section.parse("compat", [&](const std::string& text) -> Result<Done> {
-    if (text == "") options.compat = sources::Compat::none;
-    else if (text == "0.11") options.compat = sources::Compat::v0_11;
-    else return Error{Errc::config, fmt::format("unknown value \"{}\"; \"\" or \"0.11\"", text)};
+    if (text == "")
+      options.compat = sources::Compat::none;
+    else if (text == "0.11")
+      options.compat = sources::Compat::v0_11;
+    else
+      return Error{Errc::config, fmt::format("unknown value \"{}\"; \"\" or \"0.11\"", text)};
     return Done{};
   });
   section.table("collectors", [&](Section& collectors) {
@@ -357,9 +366,9 @@ void settle_labels(std::vector<Options>& targets, const std::vector<LabelMode>& 
   std::set<std::string> names;
   for (std::size_t i = 0; i < targets.size(); ++i) {
     if (!names.insert(targets[i].name).second)
-      problems.push_back({"configuration",
-                          fmt::format("two [[{}]] targets are called \"{}\"; give each its own name", kind, targets[i].name),
-                          true});
+      problems.push_back(
+          {"configuration",
+           fmt::format("two [[{}]] targets are called \"{}\"; give each its own name", kind, targets[i].name), true});
     const bool labelled = modes[i] == LabelMode::always || (modes[i] == LabelMode::automatic && targets.size() > 1);
     if (labelled) targets[i].constant_labels.emplace_back("target", targets[i].name);
   }

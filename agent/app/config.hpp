@@ -60,9 +60,9 @@ struct Config {
 
 /// Something wrong, or merely useless, in a configuration file or variable.
 struct Problem {
-  std::string place;    ///< "file:line:col", or "environment" for a variable.
-  std::string message;  ///< Names the setting and what it takes; never a secret.
-  bool is_error = true; ///< False: a warning, the configuration works without it.
+  std::string place;     ///< "file:line:col", or "environment" for a variable.
+  std::string message;   ///< Names the setting and what it takes; never a secret.
+  bool is_error = true;  ///< False: a warning, the configuration works without it.
 };
 
 /// @return "place: error: message", as `midst-agent check` prints it.

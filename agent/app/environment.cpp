@@ -27,8 +27,9 @@ class Variables {
     use("MIDST_AGENT_WEB_PROBE", [&](const std::string& value) { return set_bool(config.web.probe, value); });
     use("MIDST_AGENT_LOG_LEVEL", [&](const std::string& value) { return set_level(config.log, value); });
     use("MIDST_AGENT_LOG_FORMAT", [&](const std::string& value) { return set_format(config.log, value); });
-    use("MIDST_AGENT_SCRAPE_TIMEOUT",
-        [&](const std::string& value) { return set_duration(config.scrape.timeout, value, std::chrono::milliseconds(100)); });
+    use("MIDST_AGENT_SCRAPE_TIMEOUT", [&](const std::string& value) {
+      return set_duration(config.scrape.timeout, value, std::chrono::milliseconds(100));
+    });
     use("MIDST_AGENT_SCRAPE_MIN_INTERVAL", [&](const std::string& value) {
       return set_duration(config.scrape.min_interval, value, std::chrono::milliseconds(0));
     });
@@ -87,8 +88,10 @@ class Variables {
       options.uri = *uri;
       const auto username = environment_("REDIS_USER").value_or(uri->username);
       Secret secret;
-      if (environment_("REDIS_PASSWORD")) secret = Secret(Secret::Kind::variable, "REDIS_PASSWORD");
-      else if (const auto file = environment_("REDIS_PASSWORD_FILE")) secret = Secret(Secret::Kind::file, *file);
+      if (environment_("REDIS_PASSWORD"))
+        secret = Secret(Secret::Kind::variable, "REDIS_PASSWORD");
+      else if (const auto file = environment_("REDIS_PASSWORD_FILE"))
+        secret = Secret(Secret::Kind::file, *file);
       if (!secret.is_empty())
         options.login = [username, secret]() -> Result<redis::Login> {
           auto password = secret.read();
@@ -113,8 +116,10 @@ class Variables {
       if (!whole) {
         if (const auto user = environment_("DATA_SOURCE_USER")) options.conninfo.set("user", *user);
         Secret secret;
-        if (const auto file = environment_("DATA_SOURCE_PASS_FILE")) secret = Secret(Secret::Kind::file, *file);
-        else if (environment_("DATA_SOURCE_PASS")) secret = Secret(Secret::Kind::variable, "DATA_SOURCE_PASS");
+        if (const auto file = environment_("DATA_SOURCE_PASS_FILE"))
+          secret = Secret(Secret::Kind::file, *file);
+        else if (environment_("DATA_SOURCE_PASS"))
+          secret = Secret(Secret::Kind::variable, "DATA_SOURCE_PASS");
         if (!secret.is_empty()) options.password = [secret] { return secret.read(); };
       }
       draft_.config.postgres.push_back(std::move(options));
@@ -159,7 +164,9 @@ Result<Done> set_level(LogConfig& log_config, const std::string& text) {
   return Done{};
 }
 
-void apply_environment(const Environment& environment, Draft& draft) { Variables(environment, draft).apply(); }
+void apply_environment(const Environment& environment, Draft& draft) {
+  Variables(environment, draft).apply();
+}
 
 Environment process_environment() {
   return [](std::string_view name) -> std::optional<std::string> {

@@ -3,6 +3,7 @@
 #include "lib/base/log.hpp"
 
 #include <systemd/sd-daemon.h>
+
 #include <unistd.h>
 
 #include <csignal>
@@ -37,10 +38,16 @@ void Lifecycle::wait() {
   });
 }
 
-void Lifecycle::ready(std::string_view status) const { sd_notify(0, ("READY=1\nSTATUS=" + std::string(status)).c_str()); }
+void Lifecycle::ready(std::string_view status) const {
+  sd_notify(0, ("READY=1\nSTATUS=" + std::string(status)).c_str());
+}
 
-void Lifecycle::stopping() const { sd_notify(0, "STOPPING=1\nSTATUS=draining"); }
+void Lifecycle::stopping() const {
+  sd_notify(0, "STOPPING=1\nSTATUS=draining");
+}
 
-void Lifecycle::release() { signals_.cancel(); }
+void Lifecycle::release() {
+  signals_.cancel();
+}
 
 }  // namespace midst::app

@@ -23,13 +23,17 @@ Result<std::string> read_secret_file(const std::string& path) {
 
 }  // namespace
 
-Secret::Secret(Kind kind, std::string value) : kind_(kind), value_(std::move(value)) {}
+Secret::Secret(Kind kind, std::string value) : kind_(kind), value_(std::move(value)) {
+}
 
 Result<std::string> Secret::read() const {
   switch (kind_) {
-    case Kind::none: return std::string();
-    case Kind::text: return value_;
-    case Kind::file: return read_secret_file(value_);
+    case Kind::none:
+      return std::string();
+    case Kind::text:
+      return value_;
+    case Kind::file:
+      return read_secret_file(value_);
     case Kind::variable: {
       const char* value = std::getenv(value_.c_str());
       if (value == nullptr) return Error{Errc::config, "the variable " + value_ + " is not set"};

@@ -25,10 +25,12 @@ constexpr MetricSpec http_refused{"midst_agent_http_refused_connections_total", 
                                   "HTTP connections refused because the limit of open ones was reached."};
 constexpr MetricSpec http_bad{"midst_agent_http_bad_requests_total", MetricType::counter, "",
                               "HTTP requests refused as malformed, too large or too slow."};
-constexpr MetricSpec http_open{"midst_agent_http_open_connections", MetricType::gauge, "", "HTTP connections open now."};
+constexpr MetricSpec http_open{"midst_agent_http_open_connections", MetricType::gauge, "",
+                               "HTTP connections open now."};
 constexpr MetricSpec cpu{"process_cpu_seconds_total", MetricType::counter, "",
                          "CPU time of the agent, user and system, in seconds."};
-constexpr MetricSpec resident{"process_resident_memory_bytes", MetricType::gauge, "bytes", "Resident memory of the agent."};
+constexpr MetricSpec resident{"process_resident_memory_bytes", MetricType::gauge, "bytes",
+                              "Resident memory of the agent."};
 constexpr MetricSpec virtual_memory{"process_virtual_memory_bytes", MetricType::gauge, "bytes",
                                     "Virtual memory of the agent."};
 constexpr MetricSpec start_time{"process_start_time_seconds", MetricType::gauge, "seconds",
@@ -36,9 +38,9 @@ constexpr MetricSpec start_time{"process_start_time_seconds", MetricType::gauge,
 constexpr MetricSpec open_fds{"process_open_fds", MetricType::gauge, "", "File descriptors the agent has open."};
 constexpr MetricSpec max_fds{"process_max_fds", MetricType::gauge, "", "File descriptors the agent may open."};
 constexpr MetricSpec threads{"process_threads", MetricType::gauge, "", "Threads of the agent."};
-constexpr MetricSpec all_specs[] = {build_info, reload_successful, reload_timestamp, http_requests, http_refused,
-                                    http_bad,   http_open,         cpu,              resident,      virtual_memory,
-                                    start_time, open_fds,          max_fds,          threads};
+constexpr MetricSpec all_specs[] = {
+    build_info, reload_successful, reload_timestamp, http_requests, http_refused, http_bad, http_open,
+    cpu,        resident,          virtual_memory,   start_time,    open_fds,     max_fds,  threads};
 
 double unix_now() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
@@ -58,9 +60,12 @@ void add_process(metrics::SnapshotBuilder& builder) {
 
 }  // namespace
 
-SelfMetrics::SelfMetrics(std::function<WebCounters()> web) : web_(std::move(web)), config_loaded_at_(unix_now()) {}
+SelfMetrics::SelfMetrics(std::function<WebCounters()> web) : web_(std::move(web)), config_loaded_at_(unix_now()) {
+}
 
-std::vector<MetricSpec> SelfMetrics::specs() const { return {std::begin(all_specs), std::end(all_specs)}; }
+std::vector<MetricSpec> SelfMetrics::specs() const {
+  return {std::begin(all_specs), std::end(all_specs)};
+}
 
 asio::awaitable<Result<metrics::Snapshot>> SelfMetrics::collect(Deadline) {
   metrics::SnapshotBuilder builder;
@@ -76,6 +81,8 @@ asio::awaitable<Result<metrics::Snapshot>> SelfMetrics::collect(Deadline) {
   co_return builder.freeze();
 }
 
-metrics::Snapshot SelfMetrics::down(const Error&) const { return metrics::SnapshotBuilder().freeze(); }
+metrics::Snapshot SelfMetrics::down(const Error&) const {
+  return metrics::SnapshotBuilder().freeze();
+}
 
 }  // namespace midst::app

@@ -29,22 +29,26 @@ constexpr MetricSpec collects{"midst_agent_collects_total", MetricType::counter,
                               "Attempts to collect the target that were begun."};
 constexpr MetricSpec target_samples{"midst_agent_target_samples", MetricType::gauge, "",
                                     "Samples that the last finished attempt brought."};
-constexpr MetricSpec dropped_series{"midst_agent_dropped_series_total", MetricType::counter, "",
-                                    "Samples left out of pages, by reason: duplicate within a source or across sources."};
-constexpr MetricSpec family_conflicts{"midst_agent_family_conflicts_total", MetricType::counter, "",
-                                      "Families left out of pages because an earlier one has the name with another type."};
-constexpr MetricSpec own_specs[] = {target_up,      collect_duration, collect_age,    collect_errors,
-                                    collects,       target_samples,   dropped_series, family_conflicts};
+constexpr MetricSpec dropped_series{
+    "midst_agent_dropped_series_total", MetricType::counter, "",
+    "Samples left out of pages, by reason: duplicate within a source or across sources."};
+constexpr MetricSpec family_conflicts{
+    "midst_agent_family_conflicts_total", MetricType::counter, "",
+    "Families left out of pages because an earlier one has the name with another type."};
+constexpr MetricSpec own_specs[] = {target_up, collect_duration, collect_age,    collect_errors,
+                                    collects,  target_samples,   dropped_series, family_conflicts};
 
 /// Every kind of failure a collect can end in; its error series start at 0 so that rate() sees the first one.
-constexpr Errc failure_kinds[] = {Errc::connect_refused, Errc::dns,      Errc::tls,   Errc::auth,     Errc::noperm,
-                                  Errc::timeout,         Errc::closed,   Errc::loading, Errc::protocol, Errc::limit,
-                                  Errc::unsupported,     Errc::server,   Errc::config,  Errc::internal};
+constexpr Errc failure_kinds[] = {Errc::connect_refused, Errc::dns,    Errc::tls,     Errc::auth,     Errc::noperm,
+                                  Errc::timeout,         Errc::closed, Errc::loading, Errc::protocol, Errc::limit,
+                                  Errc::unsupported,     Errc::server, Errc::config,  Errc::internal};
 
 /// A reminder for a target that stays down is logged this often.
 constexpr auto reminder_interval = std::chrono::minutes(10);
 
-std::string display_name(const SourceId& id) { return id.target.empty() ? id.kind : id.kind + "." + id.target; }
+std::string display_name(const SourceId& id) {
+  return id.target.empty() ? id.kind : id.kind + "." + id.target;
+}
 
 bool is_listed(const std::vector<std::string>& list, std::string_view item) {
   return list.empty() || std::find(list.begin(), list.end(), item) != list.end();
@@ -130,7 +134,9 @@ bool Selection::includes(const SourceId& id) const noexcept {
   return is_listed(kinds, id.kind) && is_listed(targets, id.target);
 }
 
-bool Selection::includes_own_families() const noexcept { return is_listed(kinds, "agent"); }
+bool Selection::includes_own_families() const noexcept {
+  return is_listed(kinds, "agent");
+}
 
 class Scraper::Impl {
  public:
@@ -220,11 +226,14 @@ class Scraper::Impl {
 };
 
 Scraper::Scraper(asio::any_io_executor executor, ScraperOptions options)
-    : impl_(std::make_shared<Impl>(std::move(executor), options)) {}
+    : impl_(std::make_shared<Impl>(std::move(executor), options)) {
+}
 
 Scraper::~Scraper() = default;
 
-void Scraper::add(std::unique_ptr<Source> source) { impl_->add(std::move(source)); }
+void Scraper::add(std::unique_ptr<Source> source) {
+  impl_->add(std::move(source));
+}
 
 std::optional<std::string> Scraper::unknown_target(const Selection& selection) const {
   for (const auto& target : selection.targets) {

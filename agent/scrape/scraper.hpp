@@ -41,7 +41,7 @@ struct SourceStatus {
   std::optional<std::chrono::seconds> error_age;  ///< Since that failure.
   std::optional<std::chrono::seconds> success_age;
   std::chrono::microseconds last_duration{0};
-  std::size_t samples = 0, bytes = 0;             ///< Of the snapshot served last.
+  std::size_t samples = 0, bytes = 0;  ///< Of the snapshot served last.
   std::uint64_t attempts = 0, failures = 0;
 };
 

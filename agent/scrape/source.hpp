@@ -1,4 +1,5 @@
-// The one seam of the agent: what the Scraper asks and what every source (redis, postgres, pgbouncer, ingest, self) answers.
+// The one seam of the agent: what the Scraper asks and what every source (redis, postgres, pgbouncer, ingest, self)
+// answers.
 #pragma once
 
 #include "lib/base/deadline.hpp"

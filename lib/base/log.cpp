@@ -96,7 +96,9 @@ void configure(Level level, Format format) {
   settings().format = format;
 }
 
-bool enabled(Level level) noexcept { return level >= settings().level.load(std::memory_order_relaxed); }
+bool enabled(Level level) noexcept {
+  return level >= settings().level.load(std::memory_order_relaxed);
+}
 
 void write(Level level, std::string_view message, std::initializer_list<Field> fields) {
   if (!enabled(level)) return;

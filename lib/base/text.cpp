@@ -11,7 +11,9 @@
 namespace midst::text {
 namespace {
 
-char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+char lower(char c) noexcept {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
 
 /// Length of the valid UTF-8 sequence at `bytes`, or 0. RFC 3629 section 4.
 std::size_t sequence_length(std::string_view bytes) noexcept {
@@ -112,7 +114,8 @@ Result<std::int64_t> parse_integer(std::string_view text) {
 
 Result<std::chrono::milliseconds> parse_duration(std::string_view text) {
   const auto fail = [&] {
-    return Error{Errc::config, fmt::format("not a duration: \"{}\"; write it like \"250ms\", \"9s\" or \"1m30s\"", text)};
+    return Error{Errc::config,
+                 fmt::format("not a duration: \"{}\"; write it like \"250ms\", \"9s\" or \"1m30s\"", text)};
   };
   if (text == "0") return std::chrono::milliseconds(0);
   double total = 0;

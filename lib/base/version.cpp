@@ -2,6 +2,8 @@
 
 namespace midst {
 
-std::string_view version() noexcept { return MIDST_VERSION; }
+std::string_view version() noexcept {
+  return MIDST_VERSION;
+}
 
 }  // namespace midst

@@ -49,9 +49,9 @@ inline constexpr std::size_t number_bytes = 32;
 [[nodiscard]] char* write_number(char* to, std::uint64_t value) noexcept;
 
 /// Writes an `le` or `quantile` value as Go's strconv.FormatFloat(v, 'g', -1, 64) does ("1", "0.005", "1e+06"), because
-/// that is part of the series' name wherever a Go exporter was before. The spelling is one for both text formats: servers
-/// before Prometheus 3 do not normalise it, so OpenMetrics' "1.0", which only SHOULD be, would rename series whenever the
-/// format changes. Protobuf carries the number itself; there the server spells it (2.42 and 3: "1.0").
+/// that is part of the series' name wherever a Go exporter was before. The spelling is one for both text formats:
+/// servers before Prometheus 3 do not normalise it, so OpenMetrics' "1.0", which only SHOULD be, would rename series
+/// whenever the format changes. Protobuf carries the number itself; there the server spells it (2.42 and 3: "1.0").
 [[nodiscard]] char* write_bound(char* to, double value) noexcept;
 
 [[nodiscard]] inline char* write_text(char* to, std::string_view text) noexcept {

@@ -46,9 +46,9 @@ using Handler = std::function<asio::awaitable<Response>(Request)>;
 
 /// Bounds of one server; each has a test at its edge.
 struct ServerLimits {
-  std::size_t connections = 256;                    ///< Open at once; one more is answered 503 and closed.
-  std::size_t header_bytes = 16 * 1024;             ///< Start line and headers; more is answered 431.
-  std::size_t body_bytes = 1024 * 1024;             ///< More is answered 413.
+  std::size_t connections = 256;         ///< Open at once; one more is answered 503 and closed.
+  std::size_t header_bytes = 16 * 1024;  ///< Start line and headers; more is answered 431.
+  std::size_t body_bytes = 1024 * 1024;  ///< More is answered 413.
   /// From accept, or the first byte, to the end of the headers; then 408, or a silent close when nothing came at all.
   std::chrono::milliseconds header_timeout{5000};
   std::chrono::milliseconds body_timeout{30'000};   ///< To read the body, and to write the answer.

@@ -208,8 +208,8 @@ asio::awaitable<Result<Done>> Connection::Impl::log_in() {
   session_ = std::move(*opened);
   ++connect_count;
   server_version = session_->server_version();
-  expires_at_ =
-      options_.max_lifetime.count() == 0 ? Clock::time_point::max() : now + backoff_.jittered(options_.max_lifetime, 0.9, 1.1);
+  expires_at_ = options_.max_lifetime.count() == 0 ? Clock::time_point::max()
+                                                   : now + backoff_.jittered(options_.max_lifetime, 0.9, 1.1);
   co_return Done{};
 }
 

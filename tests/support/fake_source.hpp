@@ -19,12 +19,12 @@ class FakeSource final : public scrape::Source {
  public:
   explicit FakeSource(scrape::SourceId id) : id_(std::move(id)) {}
 
-  double value = 1;                      ///< What fake_value shows.
-  std::optional<Error> fails_with;       ///< Set: collect() fails with it.
-  std::chrono::milliseconds takes{0};    ///< How long collect() waits before it answers.
-  bool ignores_cancellation = false;     ///< A source that breaks rule R3.
-  int collects = 0;                      ///< How often it was asked.
-  Deadline last_deadline{};              ///< What it was told.
+  double value = 1;                    ///< What fake_value shows.
+  std::optional<Error> fails_with;     ///< Set: collect() fails with it.
+  std::chrono::milliseconds takes{0};  ///< How long collect() waits before it answers.
+  bool ignores_cancellation = false;   ///< A source that breaks rule R3.
+  int collects = 0;                    ///< How often it was asked.
+  Deadline last_deadline{};            ///< What it was told.
 
   [[nodiscard]] const scrape::SourceId& id() const noexcept override { return id_; }
   [[nodiscard]] std::vector<metrics::MetricSpec> specs() const override { return {fake_up, fake_value}; }

@@ -56,9 +56,8 @@ static asio::awaitable<void> play(std::shared_ptr<ScriptedServer::State> state, 
       continue;
     }
     for (;;) {
-      const auto found = step.kind == Step::Kind::hang
-                             ? std::string::npos
-                             : connection.received.find(step.text, connection.consumed);
+      const auto found =
+          step.kind == Step::Kind::hang ? std::string::npos : connection.received.find(step.text, connection.consumed);
       if (found != std::string::npos) {
         connection.consumed = connection.received.size();
         break;
@@ -84,7 +83,8 @@ static asio::awaitable<void> accept_all(std::shared_ptr<ScriptedServer::State> s
   }
 }
 
-ScriptedServer::ScriptedServer(asio::io_context& io, std::vector<Script> scripts) : state_(std::make_shared<State>(io)) {
+ScriptedServer::ScriptedServer(asio::io_context& io, std::vector<Script> scripts)
+    : state_(std::make_shared<State>(io)) {
   state_->scripts = std::move(scripts);
   asio::co_spawn(io, accept_all(state_), asio::detached);
 }
@@ -95,11 +95,17 @@ ScriptedServer::~ScriptedServer() {
   for (auto& connection : state_->connections) connection.socket.close(ignored);
 }
 
-std::uint16_t ScriptedServer::port() const noexcept { return state_->acceptor.local_endpoint().port(); }
-std::size_t ScriptedServer::connection_count() const noexcept { return state_->connections.size(); }
+std::uint16_t ScriptedServer::port() const noexcept {
+  return state_->acceptor.local_endpoint().port();
+}
+std::size_t ScriptedServer::connection_count() const noexcept {
+  return state_->connections.size();
+}
 const std::string& ScriptedServer::received(std::size_t connection) const {
   return state_->connections.at(connection).received;
 }
-std::size_t ScriptedServer::turns(std::size_t connection) const { return state_->connections.at(connection).turns; }
+std::size_t ScriptedServer::turns(std::size_t connection) const {
+  return state_->connections.at(connection).turns;
+}
 
 }  // namespace midst::test

@@ -1,4 +1,5 @@
-// A loopback TCP server that plays a script to each connection: for faults, and for server versions that are not packaged.
+// A loopback TCP server that plays a script to each connection: for faults, and for server versions that are not
+// packaged.
 #pragma once
 
 #include <boost/asio/io_context.hpp>

@@ -26,7 +26,9 @@ namespace {
 constexpr const char* postgres_bin = "/usr/lib/postgresql/15/bin/";
 constexpr auto start_limit = std::chrono::seconds(30);
 
-void fail(const std::string& what) { throw std::system_error(errno, std::generic_category(), what); }
+void fail(const std::string& what) {
+  throw std::system_error(errno, std::generic_category(), what);
+}
 
 const passwd* service_user() {
   const auto* user = geteuid() == 0 ? getpwnam("postgres") : nullptr;
@@ -85,7 +87,8 @@ bool accepts(std::uint16_t port) {
 
 /// initdb takes over a second, so one data folder is made once per machine and copied for each server.
 std::filesystem::path postgres_template() {
-  const auto root = std::filesystem::temp_directory_path() / ("midst-postgres-15-template-" + std::to_string(geteuid()));
+  const auto root =
+      std::filesystem::temp_directory_path() / ("midst-postgres-15-template-" + std::to_string(geteuid()));
   const auto lock_path = root.string() + ".lock";
   const int lock = open(lock_path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600);
   if (lock < 0 || flock(lock, LOCK_EX) != 0) fail("lock " + lock_path);
@@ -93,9 +96,10 @@ std::filesystem::path postgres_template() {
     std::filesystem::remove_all(root);
     std::filesystem::create_directories(root);
     give_to_service_user(root);
-    const auto made = run_command({std::string(postgres_bin) + "initdb", "--no-sync", "--auth=trust", "--username=postgres",
-                                   "--encoding=UTF8", "--locale=C.UTF-8", "--pgdata=" + (root / "data").string()},
-                                  true);
+    const auto made =
+        run_command({std::string(postgres_bin) + "initdb", "--no-sync", "--auth=trust", "--username=postgres",
+                     "--encoding=UTF8", "--locale=C.UTF-8", "--pgdata=" + (root / "data").string()},
+                    true);
     if (made.exit_code != 0) throw std::runtime_error("initdb: " + made.output);
     std::ofstream(root / "complete").put('\n');
   }
@@ -163,7 +167,8 @@ bool Process::is_running() {
   return false;
 }
 
-Server::Server() : port_(free_port()) {}
+Server::Server() : port_(free_port()) {
+}
 
 void Server::start() {
   const auto log = directory_.path() / "server.log";
@@ -176,12 +181,22 @@ void Server::start() {
   throw std::runtime_error(command().front() + " did not start: " + read_file(log));
 }
 
-void Server::kill(int signal) { process_->stop(signal); }
-void Server::freeze() const { process_->signal(SIGSTOP); }
-void Server::thaw() const { process_->signal(SIGCONT); }
-bool Server::answers() const { return accepts(port_); }
+void Server::kill(int signal) {
+  process_->stop(signal);
+}
+void Server::freeze() const {
+  process_->signal(SIGSTOP);
+}
+void Server::thaw() const {
+  process_->signal(SIGCONT);
+}
+bool Server::answers() const {
+  return accepts(port_);
+}
 
-RedisServer::RedisServer(std::vector<std::string> options) : options_(std::move(options)) { start(); }
+RedisServer::RedisServer(std::vector<std::string> options) : options_(std::move(options)) {
+  start();
+}
 
 bool RedisServer::answers() const {
   const int fd = connect_to(port_);
@@ -195,8 +210,17 @@ bool RedisServer::answers() const {
 }
 
 std::vector<std::string> RedisServer::command() const {
-  std::vector<std::string> all{"redis-server", "--bind", "127.0.0.1", "--port", std::to_string(port_), "--dir",
-                               directory_.path().string(), "--save", "", "--unixsocket", unix_socket()};
+  std::vector<std::string> all{"redis-server",
+                               "--bind",
+                               "127.0.0.1",
+                               "--port",
+                               std::to_string(port_),
+                               "--dir",
+                               directory_.path().string(),
+                               "--save",
+                               "",
+                               "--unixsocket",
+                               unix_socket()};
   all.insert(all.end(), options_.begin(), options_.end());
   return all;
 }
@@ -233,9 +257,9 @@ std::string PostgresServer::dsn(std::string_view database, std::string_view user
 }
 
 std::string PostgresServer::sql(std::string_view statement, std::string_view database) const {
-  auto result = run_command({"psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-h", directory_.path().string(), "-p",
-                             std::to_string(port_), "-U", "postgres", "-d", std::string(database), "-c",
-                             std::string(statement)});
+  auto result =
+      run_command({"psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-h", directory_.path().string(), "-p",
+                   std::to_string(port_), "-U", "postgres", "-d", std::string(database), "-c", std::string(statement)});
   if (result.exit_code != 0) throw std::runtime_error("psql: " + result.output);
   return result.output;
 }

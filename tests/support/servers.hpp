@@ -1,5 +1,8 @@
-// Real servers for the integration tests: private, on free loopback ports, under a temporary folder, ended with the test.
+// Real servers for the integration tests: private, on free loopback ports, under a temporary folder, ended with the
+// test.
 #pragma once
+
+#include <sys/types.h>
 
 #include <chrono>
 #include <cstdint>
@@ -7,7 +10,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <sys/types.h>
 #include <vector>
 
 namespace midst::test {
@@ -96,7 +98,8 @@ class RedisServer final : public Server {
   std::vector<std::string> options_;
 };
 
-/// Postgres 15 on 127.0.0.1:port() and on a socket in directory(); superuser "postgres", trust. Started by the constructor.
+/// Postgres 15 on 127.0.0.1:port() and on a socket in directory(); superuser "postgres", trust. Started by the
+/// constructor.
 class PostgresServer final : public Server {
  public:
   /// @param settings  further settings: {"max_connections=5"}.

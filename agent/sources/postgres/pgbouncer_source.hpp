@@ -17,7 +17,7 @@ namespace midst::sources {
 struct PgbouncerOptions {
   std::string name = "main";  ///< Target name, in logs and selections.
   pq::Conninfo conninfo;      ///< dbname is "pgbouncer" unless given; the user is one of stats_users or admin_users.
-  pq::PasswordProvider password;                                     ///< Empty: the conninfo's own.
+  pq::PasswordProvider password;         ///< Empty: the conninfo's own.
   metrics::OwnedLabels constant_labels;  ///< On every sample of this target.
 };
 

@@ -25,11 +25,11 @@ enum class Compat : std::uint8_t {
 };
 
 struct PostgresOptions {
-  std::string name = "main";      ///< Target name, in logs and selections.
-  pq::Conninfo conninfo;          ///< Where and as whom; the connected database is the one whose tables show.
-  pq::PasswordProvider password;  ///< Empty: the conninfo's own.
-  metrics::OwnedLabels constant_labels;  ///< On every sample of this target.
-  std::map<std::string, bool> collectors;             ///< Overrides by collector name; see postgres_collectors().
+  std::string name = "main";               ///< Target name, in logs and selections.
+  pq::Conninfo conninfo;                   ///< Where and as whom; the connected database is the one whose tables show.
+  pq::PasswordProvider password;           ///< Empty: the conninfo's own.
+  metrics::OwnedLabels constant_labels;    ///< On every sample of this target.
+  std::map<std::string, bool> collectors;  ///< Overrides by collector name; see postgres_collectors().
   std::chrono::milliseconds statement_timeout{2000};  ///< Of each statement, on the server.
   std::chrono::milliseconds lock_timeout{100};        ///< Of each statement, on the server.
   Compat compat = Compat::none;

@@ -20,9 +20,9 @@ namespace midst::sources {
 struct RedisOptions {
   std::string name = "main";  ///< The target's name.
   redis::Uri uri;
-  redis::LoginProvider login;  ///< Asked at each connect; unset: the login of the URI.
-  metrics::OwnedLabels constant_labels;  ///< On every sample of this target.
-  std::string client_name = "midst-agent";                           ///< What CLIENT LIST shows; empty: none is set.
+  redis::LoginProvider login;                ///< Asked at each connect; unset: the login of the URI.
+  metrics::OwnedLabels constant_labels;      ///< On every sample of this target.
+  std::string client_name = "midst-agent";   ///< What CLIENT LIST shows; empty: none is set.
   std::string config_command = "CONFIG";     ///< Its name where it was renamed; "-": never sent.
   std::chrono::seconds config_interval{60};  ///< Settings younger than this are not asked for again.
   bool has_latency = true;                   ///< Whether LATENCY LATEST and LATENCY HISTOGRAM are sent.

@@ -35,7 +35,8 @@ std::optional<Answer> run(asio::awaitable<Answer> work) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
   if (size == 0) return 0;
   const auto profiles = api::make_memory_profiles([] { return std::chrono::system_clock::time_point(); }, 1);
-  api::MemoryCache cache({}, {}, [] { return std::chrono::steady_clock::time_point(); }, [] { return 0.5; });
+  api::MemoryCache cache(
+      {}, {}, [] { return std::chrono::steady_clock::time_point(); }, [] { return 0.5; });
   api::ProfileRoutes routes(*profiles, cache);
   api::Call call;
   std::string rest(reinterpret_cast<const char*>(bytes + 1), size - 1);

@@ -172,8 +172,9 @@ INSTANTIATE_TEST_SUITE_P(
         BadCase{"[redis]\nurl = \"redis://a\"\n", "a.toml:1:1: error: redis takes one or more [[redis]] tables"},
         BadCase{"[[postgres]]\nname = \"x\"\n",
                 "a.toml:1:1: error: postgres.dsn is missing; write it like \"host=/run/postgresql dbname=postgres\""},
-        BadCase{"[[postgres]]\ndsn = \"host=a\"\n[postgres.collectors]\nsetings = false\n",
-                "a.toml:4:1: error: unknown key postgres.collectors.setings; did you mean postgres.collectors.settings?"},
+        BadCase{
+            "[[postgres]]\ndsn = \"host=a\"\n[postgres.collectors]\nsetings = false\n",
+            "a.toml:4:1: error: unknown key postgres.collectors.setings; did you mean postgres.collectors.settings?"},
         BadCase{"[[redis]]\npassword = \"a\"\npassword_file = \"b\"\n",
                 "a.toml:3:17: error: redis.password_file is one too many; give only one of password, password_file, "
                 "password_env, password_credential"},
@@ -210,7 +211,8 @@ TEST(Config, LabelAlwaysAndNeverOverrideTheRule) {
 
 TEST(Config, APasswordInTheFileNeverAppearsInAProblem) {
   const auto lines = problems_of(
-      "[[redis]]\nurl = \"redis://user:canary@host:99999/\"\n[[postgres]]\ndsn = \"host=a password=canary nonsense\"\n");
+      "[[redis]]\nurl = \"redis://user:canary@host:99999/\"\n[[postgres]]\ndsn = \"host=a password=canary "
+      "nonsense\"\n");
   ASSERT_EQ(lines.size(), 2);
   for (const auto& line : lines) EXPECT_EQ(line.find("canary"), std::string::npos) << line;
 }
@@ -219,9 +221,10 @@ TEST(Config, ReadsThePasswordFileAtEachLogin) {
   const test::TempDir folder;
   const auto file = folder.path() / "password";
   std::ofstream(file) << "first\n";
-  const auto config =
-      good("[[redis]]\nusername = \"app\"\npassword_file = \"" + file.string() + "\"\n[[postgres]]\ndsn = \"host=a\"\n"
-           "password_file = \"" + file.string() + "\"\n");
+  const auto config = good("[[redis]]\nusername = \"app\"\npassword_file = \"" + file.string() +
+                           "\"\n[[postgres]]\ndsn = \"host=a\"\n"
+                           "password_file = \"" +
+                           file.string() + "\"\n");
   EXPECT_EQ(config.redis.at(0).login()->password, "first");
   EXPECT_EQ(config.redis.at(0).login()->username, "app");
   EXPECT_EQ(*config.postgres.at(0).password(), "first");
@@ -231,11 +234,11 @@ TEST(Config, ReadsThePasswordFileAtEachLogin) {
 }
 
 TEST(Config, VariablesOverrideScalarsOfTheFile) {
-  const auto config = good("[scrape]\ntimeout = \"5s\"\n",
-                           variables({{"MIDST_AGENT_WEB_LISTEN", "127.0.0.1:1, [::1]:2"},
-                                      {"MIDST_AGENT_SCRAPE_TIMEOUT", "3s"},
-                                      {"MIDST_AGENT_LOG_FORMAT", "json"},
-                                      {"MIDST_AGENT_INGEST_SOCKET", "/tmp/p.sock"}}));
+  const auto config =
+      good("[scrape]\ntimeout = \"5s\"\n", variables({{"MIDST_AGENT_WEB_LISTEN", "127.0.0.1:1, [::1]:2"},
+                                                      {"MIDST_AGENT_SCRAPE_TIMEOUT", "3s"},
+                                                      {"MIDST_AGENT_LOG_FORMAT", "json"},
+                                                      {"MIDST_AGENT_INGEST_SOCKET", "/tmp/p.sock"}}));
   EXPECT_THAT(config.web.listen, ElementsAre("127.0.0.1:1", "[::1]:2"));
   EXPECT_EQ(config.scrape.timeout, 3s);
   EXPECT_EQ(config.log.format, log::Format::json);

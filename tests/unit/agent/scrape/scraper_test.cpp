@@ -33,7 +33,8 @@ class ScraperTest : public testing::Test {
     return reference;
   }
 
-  std::shared_ptr<const Exposition> scrape(Scraper& scraper, std::chrono::milliseconds within, Selection selection = {}) {
+  std::shared_ptr<const Exposition> scrape(Scraper& scraper, std::chrono::milliseconds within,
+                                           Selection selection = {}) {
     return test::run(io_, scraper.scrape(std::move(selection), std::chrono::steady_clock::now() + within));
   }
 
