@@ -89,3 +89,11 @@ stop_all() {
   done < <(tac "$RUN/pids")
   rm -f "$RUN/pids"
 }
+
+# remove_run: the run folder, and the data of servers that ran as another user, which stands outside of it.
+remove_run() {
+  local data
+  data=$(readlink "$RUN/data" 2>/dev/null || true)
+  case $data in /tmp/midst-run-*) rm -rf "$data" ;; esac
+  rm -rf "$RUN"
+}

@@ -23,7 +23,7 @@ install_packages "$ROOT"/infra/packages-{build,servers}.txt
 [ -x "$BIN/midst-agent" ] || fail "no $BIN/midst-agent; run without --no-build"
 
 stop_all
-rm -rf "$RUN"
+remove_run
 mkdir -p "$RUN"
 trap 'code=$?; [ $code = 0 ] || { stop_all; echo "nothing is left running; the logs are in $RUN" >&2; }' EXIT
 
