@@ -219,14 +219,10 @@ void read_redis(Section& section, Draft& draft) {
   std::string username = options.uri.username;
   section.read("username", username);
   const auto secret = read_secret(section);
-  if (!secret.is_empty() || username != options.uri.username) {
-    options.login = [username, secret, in_url = options.uri.password]() -> Result<redis::Login> {
-      if (secret.is_empty()) return redis::Login{username, in_url};
-      auto password = secret.read();
-      if (!password) return password.error();
-      return redis::Login{username, std::move(*password)};
-    };
-  }
+  if (secret.is_empty() && username != options.uri.username)
+    options.login = login_with(username, Secret(Secret::Kind::text, options.uri.password));
+  else if (!secret.is_empty())
+    options.login = login_with(username, secret);
   draft.config.redis.push_back(std::move(options));
   draft.redis_labels.push_back(label);
 }
@@ -384,6 +380,14 @@ ParsedConfig finish(Draft draft, const Environment& environment) {
 }
 
 }  // namespace
+
+redis::LoginProvider login_with(std::string username, Secret password) {
+  return [username = std::move(username), password = std::move(password)]() -> Result<redis::Login> {
+    auto text = password.read();
+    if (!text) return text.error();
+    return redis::Login{username, std::move(*text)};
+  };
+}
 
 std::string describe(const Problem& problem) {
   return fmt::format("{}: {}: {}", problem.place, problem.is_error ? "error" : "warning", problem.message);

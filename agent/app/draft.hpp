@@ -2,6 +2,7 @@
 #pragma once
 
 #include "agent/app/config.hpp"
+#include "agent/app/secret.hpp"
 
 #include <string>
 #include <vector>
@@ -21,6 +22,9 @@ struct Draft {
 /// Sets log.level or log.format from its text; Errc::config names the words it takes.
 [[nodiscard]] Result<Done> set_level(LogConfig& log_config, const std::string& text);
 [[nodiscard]] Result<Done> set_format(LogConfig& log_config, const std::string& text);
+
+/// @return a login that reads the password anew at each connect.
+[[nodiscard]] redis::LoginProvider login_with(std::string username, Secret password);
 
 /// Lets the variables speak: MIDST_AGENT_* over scalars, the exporters' own when the files name no such target.
 void apply_environment(const Environment& environment, Draft& draft);

@@ -92,12 +92,7 @@ class Variables {
         secret = Secret(Secret::Kind::variable, "REDIS_PASSWORD");
       else if (const auto file = environment_("REDIS_PASSWORD_FILE"))
         secret = Secret(Secret::Kind::file, *file);
-      if (!secret.is_empty())
-        options.login = [username, secret]() -> Result<redis::Login> {
-          auto password = secret.read();
-          if (!password) return password.error();
-          return redis::Login{username, std::move(*password)};
-        };
+      if (!secret.is_empty()) options.login = login_with(username, secret);
       draft_.config.redis.push_back(std::move(options));
       draft_.redis_labels.push_back(LabelMode::automatic);
       return Done{};

@@ -233,6 +233,12 @@ TEST(Config, ReadsThePasswordFileAtEachLogin) {
   EXPECT_EQ(*config.postgres.at(0).password(), "second");
 }
 
+TEST(Config, AUsernameGoesWithThePasswordOfTheUrl) {
+  const auto config = good("[[redis]]\nurl = \"redis://old:pw@h:1\"\nusername = \"new\"\n");
+  EXPECT_EQ(config.redis.at(0).login()->username, "new");
+  EXPECT_EQ(config.redis.at(0).login()->password, "pw");
+}
+
 TEST(Config, VariablesOverrideScalarsOfTheFile) {
   const auto config =
       good("[scrape]\ntimeout = \"5s\"\n", variables({{"MIDST_AGENT_WEB_LISTEN", "127.0.0.1:1, [::1]:2"},
