@@ -1,6 +1,7 @@
 // What a scrape of Redis costs on our side: INFO text → Snapshot, LATENCY HISTOGRAM → Snapshot, bytes → replies.
 #include "agent/sources/redis/commands.hpp"
 #include "agent/sources/redis/info.hpp"
+#include "agent/sources/redis/server_facts.hpp"
 #include "lib/redis/resp.hpp"
 
 #include <benchmark/benchmark.h>
@@ -46,6 +47,15 @@ void read_info_lines(benchmark::State& state) {
   state.SetBytesProcessed(static_cast<std::int64_t>(state.iterations() * info.size()));
 }
 BENCHMARK(read_info_lines)->Arg(250)->Arg(700)->Arg(2000)->Unit(benchmark::kMicrosecond);
+
+void peek(benchmark::State& state) {
+  const auto info = info_of(static_cast<int>(state.range(0)));
+  for (auto _ : state) {
+    auto facts = peek_facts(info);
+    benchmark::DoNotOptimize(facts);
+  }
+}
+BENCHMARK(peek)->Arg(250)->Arg(700)->Arg(2000)->Unit(benchmark::kMicrosecond);
 
 std::string histograms_of(int commands) {
   std::string wire = fmt::format("*{}\r\n", 2 * commands);
