@@ -107,6 +107,11 @@ class Due {
   std::optional<std::chrono::steady_clock::time_point> last_;
 };
 
+/// @return Errc::protocol that names the command whose reply nobody can read.
+[[nodiscard]] Error misshapen(std::string_view command);
+/// @return Done when `reply` is an array, else the server's error or misshapen().
+[[nodiscard]] Result<Done> expect_array(const redis::Reply& reply, std::string_view command);
+
 /// redis_exporter_folded_series{metric}: how many series of a family were folded or left out at their limit.
 void add_folded(const metrics::MetricSpec& spec, std::size_t count, metrics::SnapshotBuilder& builder);
 

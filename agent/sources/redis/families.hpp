@@ -23,8 +23,6 @@ inline constexpr MetricSpec commands_rejected{"redis_commands_rejected_calls_tot
 inline constexpr MetricSpec commands_failed{"redis_commands_failed_calls_total", MetricType::counter, "", "Calls that ran and ended in an error."};
 /// Labels cmd, quantile; the quantile is a percentage ("99.9").
 inline constexpr MetricSpec latency_percentiles{"redis_latency_percentiles_usec", MetricType::summary, "", "Microseconds within which so many percent of the calls of a command ended, since the start."};
-/// Label cmd.
-inline constexpr MetricSpec latencies{"redis_commands_latencies_usec", MetricType::histogram, "", "Calls by command and duration in microseconds; every command has the same buckets."};
 /// Label err: the first word of the error.
 inline constexpr MetricSpec errors{"redis_errors_total", MetricType::counter, "", "Errors replied, by the first word of the error."};
 /// Label thread.
@@ -52,35 +50,10 @@ inline constexpr MetricSpec master_sync_read{"redis_master_sync_read_bytes", Met
 inline constexpr MetricSpec master_sync_left{"redis_master_sync_left_bytes", MetricType::gauge, "bytes", "Bytes of the full copy still to be fetched."};
 inline constexpr MetricSpec master_sync_last_io{"redis_master_sync_last_io_seconds_ago", MetricType::gauge, "", "Seconds since bytes of the full copy last came."};
 
-inline constexpr MetricSpec config_maxmemory{"redis_config_maxmemory", MetricType::gauge, "", "The setting maxmemory in bytes; 0 means that there is no limit."};
-inline constexpr MetricSpec config_maxclients{"redis_config_maxclients", MetricType::gauge, "", "The setting maxclients."};
-inline constexpr MetricSpec config_io_threads{"redis_config_io_threads", MetricType::gauge, "", "The setting io-threads."};
-inline constexpr MetricSpec config_repl_backlog_size{"redis_config_repl_backlog_size", MetricType::gauge, "", "The setting repl-backlog-size in bytes."};
-/// Labels class, limit.
-inline constexpr MetricSpec config_output_limit{"redis_config_client_output_buffer_limit_bytes", MetricType::gauge, "bytes", "Output buffer at which a client of the class is disconnected: at once (hard) or after a while (soft); 0 means never."};
-inline constexpr MetricSpec config_output_overcome{"redis_config_client_output_buffer_limit_overcome_seconds", MetricType::gauge, "seconds", "How long a client of the class may stay above its soft limit."};
 
-inline constexpr MetricSpec slowlog_length{"redis_slowlog_length", MetricType::gauge, "", "Entries in the slow log."};
-inline constexpr MetricSpec slowlog_last_id{"redis_slowlog_last_id", MetricType::gauge, "", "Number of the newest entry in the slow log; 0 when it is empty."};
-inline constexpr MetricSpec last_slow_duration{"redis_last_slow_execution_duration_seconds", MetricType::gauge, "seconds", "Duration of the newest entry in the slow log; 0 when it is empty."};
-/// Label event_name.
-inline constexpr MetricSpec latency_spike_last{"redis_latency_spike_last", MetricType::gauge, "", "Unix time of the event's last latency spike."};
-inline constexpr MetricSpec latency_spike_duration{"redis_latency_spike_duration_seconds", MetricType::gauge, "seconds", "Duration of the event's last latency spike."};
-inline constexpr MetricSpec latency_spike_max{"redis_latency_spike_max_seconds", MetricType::gauge, "seconds", "Longest latency spike of the event since the monitor was reset."};
 
-inline constexpr MetricSpec cluster_messages_sent{"redis_cluster_messages_sent_total", MetricType::gauge, "", "Messages sent on the cluster bus."};
-inline constexpr MetricSpec cluster_messages_received{"redis_cluster_messages_received_total", MetricType::gauge, "", "Messages received on the cluster bus."};
-inline constexpr MetricSpec cluster_state{"redis_cluster_state", MetricType::gauge, "", "1 when the cluster answers for all slots, 0 when it is down."};
-inline constexpr MetricSpec cluster_slots_assigned{"redis_cluster_slots_assigned", MetricType::gauge, "", "Hash slots that belong to a node; all 16384 in a healthy cluster."};
-inline constexpr MetricSpec cluster_slots_ok{"redis_cluster_slots_ok", MetricType::gauge, "", "Hash slots whose node is neither failing nor suspected."};
-inline constexpr MetricSpec cluster_slots_pfail{"redis_cluster_slots_pfail", MetricType::gauge, "", "Hash slots whose node this node suspects to have failed."};
-inline constexpr MetricSpec cluster_slots_fail{"redis_cluster_slots_fail", MetricType::gauge, "", "Hash slots whose node the cluster agrees to have failed."};
-inline constexpr MetricSpec cluster_known_nodes{"redis_cluster_known_nodes", MetricType::gauge, "", "Nodes this node knows, with those in handshake."};
-inline constexpr MetricSpec cluster_size{"redis_cluster_size", MetricType::gauge, "", "Masters that serve at least one slot."};
-inline constexpr MetricSpec cluster_current_epoch{"redis_cluster_current_epoch", MetricType::gauge, "", "The cluster's configuration epoch as this node knows it."};
-inline constexpr MetricSpec cluster_my_epoch{"redis_cluster_my_epoch", MetricType::gauge, "", "The configuration epoch of this node."};
 
-/// Label collector: info, config, latency, histogram, slowlog, cluster.
+/// Label collector: info, or a name under [redis.collectors].
 inline constexpr MetricSpec collector_success{"redis_exporter_collector_success", MetricType::gauge, "", "1 when the server answered what this collector asks; 0 when it refused or does not know it."};
 /// Label metric: the family whose rarer labels were folded or left out to bound it.
 inline constexpr MetricSpec folded_series{"redis_exporter_folded_series", MetricType::gauge, "", "Series of a family that were folded into \"other\", or left out, at its limit."};
@@ -89,6 +62,10 @@ inline constexpr MetricSpec up{"redis_up", MetricType::gauge, "", "1 when the se
 inline constexpr MetricSpec last_scrape_error{"redis_exporter_last_scrape_error", MetricType::gauge, "", "1 with the kind of failure when the last scrape failed, 0 with an empty kind when it did not."};
 inline constexpr MetricSpec last_scrape_duration{"redis_exporter_last_scrape_duration_seconds", MetricType::gauge, "seconds", "How long the last scrape of the server took."};
 inline constexpr MetricSpec last_connect_time{"redis_exporter_last_scrape_connect_time_seconds", MetricType::gauge, "seconds", "How long the last connect took; the connection is kept, so it may be some time ago."};
+inline constexpr MetricSpec last_ping_time{"redis_exporter_last_scrape_ping_time_seconds", MetricType::gauge, "seconds", "How long the server took to answer the last PING."};
+inline constexpr MetricSpec connects{"redis_exporter_connects_total", MetricType::counter, "", "Connections opened to the server."};
+/// Label cmd: as ACL rules write it ("config|get").
+inline constexpr MetricSpec commands_sent{"redis_exporter_commands_sent_total", MetricType::counter, "", "Commands sent to the server by this agent: its own share of redis_commands_total."};
 inline constexpr MetricSpec scrapes{"redis_exporter_scrapes_total", MetricType::counter, "", "Scrapes of the server begun."};
 inline constexpr MetricSpec scrape_duration{"redis_exporter_scrape_duration_seconds", MetricType::summary, "seconds", "Durations of the finished scrapes of the server."};
 inline constexpr MetricSpec request_errors{"redis_target_scrape_request_errors_total", MetricType::counter, "", "Requests for a target of the caller's choice that were refused."};
@@ -105,7 +82,6 @@ inline constexpr const MetricSpec* all[] = {&instance_info,
                                             &commands_rejected,
                                             &commands_failed,
                                             &latency_percentiles,
-                                            &latencies,
                                             &errors,
                                             &io_thread_active,
                                             &db_keys,
@@ -125,35 +101,15 @@ inline constexpr const MetricSpec* all[] = {&instance_info,
                                             &master_sync_read,
                                             &master_sync_left,
                                             &master_sync_last_io,
-                                            &config_maxmemory,
-                                            &config_maxclients,
-                                            &config_io_threads,
-                                            &config_repl_backlog_size,
-                                            &config_output_limit,
-                                            &config_output_overcome,
-                                            &slowlog_length,
-                                            &slowlog_last_id,
-                                            &last_slow_duration,
-                                            &latency_spike_last,
-                                            &latency_spike_duration,
-                                            &latency_spike_max,
-                                            &cluster_messages_sent,
-                                            &cluster_messages_received,
-                                            &cluster_state,
-                                            &cluster_slots_assigned,
-                                            &cluster_slots_ok,
-                                            &cluster_slots_pfail,
-                                            &cluster_slots_fail,
-                                            &cluster_known_nodes,
-                                            &cluster_size,
-                                            &cluster_current_epoch,
-                                            &cluster_my_epoch,
                                             &collector_success,
                                             &folded_series,
                                             &up,
                                             &last_scrape_error,
                                             &last_scrape_duration,
                                             &last_connect_time,
+                                            &last_ping_time,
+                                            &connects,
+                                            &commands_sent,
                                             &scrapes,
                                             &scrape_duration,
                                             &request_errors,

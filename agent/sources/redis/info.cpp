@@ -1,6 +1,6 @@
 #include "agent/sources/redis/info.hpp"
 
-#include "agent/sources/redis/commands.hpp"
+#include "agent/sources/redis/cluster.hpp"
 #include "agent/sources/redis/families.hpp"
 #include "agent/sources/redis/keyspace.hpp"
 #include "lib/base/text.hpp"

@@ -1,41 +1,19 @@
-// One Redis as a Source: which commands go into the scrape's one pipeline, and which parser reads each reply.
+// One Redis as a Source: which collectors ask what, in which writes, and how their replies become a page.
 #pragma once
 
 #include "agent/scrape/source.hpp"
-#include "lib/redis/connection.hpp"
-#include "lib/redis/uri.hpp"
+#include "agent/sources/redis/redis_options.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 
-#include <chrono>
-#include <cstddef>
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 namespace midst::sources {
 
-/// One [[redis]] of the configuration.
-struct RedisOptions {
-  std::string name = "main";  ///< The target's name.
-  redis::Uri uri;
-  redis::LoginProvider login;                ///< Asked at each connect; unset: the login of the URI.
-  metrics::OwnedLabels constant_labels;      ///< On every sample of this target.
-  std::string client_name = "midst-agent";   ///< What CLIENT LIST shows; empty: none is set.
-  std::string config_command = "CONFIG";     ///< Its name where it was renamed; "-": never sent.
-  std::chrono::seconds config_interval{60};  ///< Settings younger than this are not asked for again.
-  bool has_latency = true;                   ///< Whether LATENCY LATEST and LATENCY HISTOGRAM are sent.
-  bool has_slowlog = true;                   ///< Whether SLOWLOG LEN and SLOWLOG GET 1 are sent.
-  bool zero_databases = true;                ///< Whether empty databases appear with 0 keys.
-  std::size_t max_error_labels = 64;         ///< Kinds of errors with a series of their own; the rest is "other".
-  /// A command that the server refused (NOPERM) or does not know is sent again after this time, or when another
-  /// server process answers.
-  std::chrono::seconds retry_refused_after{3600};
-};
-
-/// Keeps one connection; a collect is one write and its replies. The first collect of a server process may need a
-/// second one, for what only INFO tells: a cluster, or a version whose CONFIG GET takes one name at a time.
+/// Keeps one connection; a collect is one write and its replies. Further writes follow in the first collect of a server
+/// process, which begins with a look at what it is, and for work that goes by steps, such as scans.
 class RedisSource final : public scrape::Source {
  public:
   RedisSource(asio::any_io_executor executor, RedisOptions options);

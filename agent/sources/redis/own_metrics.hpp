@@ -1,0 +1,44 @@
+// What the source tells about itself: redis_exporter_* families.
+#pragma once
+
+#include "lib/base/error.hpp"
+#include "lib/metrics/snapshot.hpp"
+#include "lib/redis/connection.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace midst::sources::redis_info {
+
+/// Counts over the life of one source.
+class OwnMetrics {
+ public:
+  /// A scrape begins, and ends; only the first end() after a begin() counts.
+  void begin(std::chrono::steady_clock::time_point now) noexcept;
+  void end(std::chrono::steady_clock::time_point now) noexcept;
+
+  /// A command goes out. @param name  as ACL rules write it: "config|get".
+  void count_command(std::string name) { ++commands_[std::move(name)]; }
+  /// How a collector fared in this scrape; one that asked nothing keeps its last outcome.
+  void note(std::string_view collector, const Result<Done>& outcome) { success_[collector] = outcome.has_value(); }
+  void set_ping(std::chrono::nanoseconds duration) noexcept { ping_ = duration; }
+
+  /// redis_exporter_collector_success; only meant for a server that is up.
+  void add_success(metrics::SnapshotBuilder& builder) const;
+  /// Everything else. @param error  a bounded word, empty when all went well.
+  void add(std::string_view error, const redis::Connection& connection, metrics::SnapshotBuilder& builder) const;
+
+ private:
+  std::uint64_t begun_ = 0, ended_ = 0;
+  std::chrono::steady_clock::time_point began_at_;
+  double duration_sum_ = 0, last_duration_ = 0;
+  std::optional<std::chrono::nanoseconds> ping_;
+  std::map<std::string, std::uint64_t> commands_;
+  std::map<std::string_view, bool> success_;
+};
+
+}  // namespace midst::sources::redis_info

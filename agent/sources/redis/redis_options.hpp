@@ -1,0 +1,48 @@
+// One [[redis]] of the configuration, as the source takes it.
+#pragma once
+
+#include "agent/sources/redis/settings.hpp"
+#include "lib/redis/connection.hpp"
+#include "lib/redis/uri.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace midst::sources {
+
+/// How much of a server the page shows.
+enum class RedisProfile { full, vitals };
+
+/// Everything about one Redis target. Defaults here are the defaults of the configuration.
+struct RedisOptions {
+  std::string name = "main";  ///< The target's name.
+  redis::Uri uri;
+  redis::LoginProvider login;                   ///< Asked at each connect; unset: the login of the URI.
+  redis::ConnectionOptions connection;          ///< Client name, TLS, reply limit, back-off.
+  metrics::OwnedLabels constant_labels;         ///< On every sample of this target.
+  std::string metric_namespace = "redis";       ///< What the names of its metrics begin with.
+  RedisProfile profile = RedisProfile::full;    ///< vitals: a few dozen families, whatever the server has.
+  bool has_instance_role = false;               ///< Whether every sample carries the label instance_role.
+  bool has_ping = false;                        ///< Whether a PING is timed before each scrape; costs a round trip.
+  std::chrono::milliseconds probe_interval{0};  ///< A connection older than this is opened anew; 0: kept.
+  /// A command that the server refused (NOPERM) or does not know is sent again after this time, or when another
+  /// server process answers.
+  std::chrono::seconds retry_refused_after{3600};
+  bool has_zero_databases = true;     ///< Whether empty databases appear with 0 keys.
+  std::size_t max_error_labels = 64;  ///< Kinds of errors with a series of their own; the rest is "other".
+
+  std::map<std::string, bool, std::less<>> collectors;  ///< By name: switched on or off against its default.
+  redis_info::SettingsOptions settings;
+};
+
+/// @return the names of all collectors and whether each is on by default, in the order of the page.
+[[nodiscard]] std::vector<std::pair<std::string_view, bool>> redis_collectors();
+
+/// @return what an ACL user needs for the enabled collectors, as ACL SETUSER takes it: "+info +slowlog|get …".
+[[nodiscard]] std::string redis_acl_rules(const RedisOptions& options);
+
+}  // namespace midst::sources
