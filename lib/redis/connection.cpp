@@ -6,7 +6,10 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <optional>
+#include <tuple>
+#include <utility>
 
 namespace midst::redis {
 namespace {
@@ -36,15 +39,22 @@ LoginCommands login_commands(const Uri& uri, const ConnectionOptions& options, c
   return result;
 }
 
+/// @return the error that the reply at `index` is, if it came and is one.
+std::optional<Error> error_at(std::optional<std::size_t> index, const std::vector<Reply>& replies) {
+  if (!index || *index >= replies.size() || !replies[*index].is_error()) return std::nullopt;
+  return replies[*index].to_error();
+}
+
 /// @return why the login failed, from the replies in front; a refused CLIENT SETNAME is no failure.
 std::optional<Error> login_error(const LoginCommands& login, const std::vector<Reply>& replies) {
-  if (login.auth && replies[*login.auth].is_error()) {
-    auto error = replies[*login.auth].to_error();
-    if (error.code == Errc::loading) return error;
-    return Error{Errc::auth, "AUTH refused, check user name and password: " + error.message};
+  if (auto error = error_at(login.auth, replies)) {
+    if (error->code == Errc::loading) return error;
+    return Error{Errc::auth, "AUTH refused, check user name and password: " + error->message};
   }
-  if (login.select && replies[*login.select].is_error())
-    return replies[*login.select].to_error().with_context("SELECT");
+  if (const auto error = error_at(login.select, replies)) return error->with_context("SELECT");
+  const auto first = login.commands.size();
+  if (const auto error = error_at(first, replies); error && replies[first].text.starts_with("NOAUTH"))
+    return Error{Errc::auth, "the server wants a login, set a password: " + error->message};
   return std::nullopt;
 }
 
@@ -53,12 +63,18 @@ bool says_unreachable(Errc code) noexcept {
   return code != Errc::limit && code != Errc::internal;
 }
 
-/// What one pipeline has received so far.
-struct Exchange {
-  explicit Exchange(std::size_t max_bytes) : reader(max_bytes) {}
+/// What one stream has answered so far.
+struct Incoming {
+  explicit Incoming(std::size_t max_bytes) : reader(max_bytes) {}
   ReplyReader reader;
   bool has_bytes = false;
 };
+
+asio::awaitable<Result<std::vector<Reply>>> all_or_none(asio::awaitable<PartialReplies> exchange) {
+  auto partial = co_await std::move(exchange);
+  if (partial.error) co_return std::move(*partial.error);
+  co_return std::move(partial.replies);
+}
 
 }  // namespace
 
@@ -72,8 +88,8 @@ class Connection::Impl {
         backoff_(options_.backoff_first, options_.backoff_max) {}
 
   /// `self` keeps the Impl alive until the coroutine has ended, also when the Connection goes first.
-  static asio::awaitable<Result<std::vector<Reply>>> run(std::shared_ptr<Impl> self, std::vector<Command> commands,
-                                                         Deadline deadline);
+  static asio::awaitable<PartialReplies> run(std::shared_ptr<Impl> self, std::vector<Command> commands,
+                                             Deadline deadline);
 
   void close() noexcept { transport_.close(); }
   [[nodiscard]] bool is_connected() noexcept { return transport_.is_open() && !transport_.is_stale(); }
@@ -83,7 +99,7 @@ class Connection::Impl {
   std::chrono::nanoseconds connect_duration{0};
 
  private:
-  /// Closes the transport unless the pipeline ended well: an exception or a cancellation must not leave replies behind.
+  /// Closes the transport unless the exchange ended well: an exception or a cancellation must not leave replies behind.
   class CloseUnlessDone {
    public:
     explicit CloseUnlessDone(Transport& transport) : transport_(transport) {}
@@ -99,9 +115,13 @@ class Connection::Impl {
     bool is_done_ = false;
   };
 
-  asio::awaitable<Result<std::vector<Reply>>> attempt(std::string wire, std::size_t count, Deadline deadline);
-  asio::awaitable<Result<std::vector<Reply>>> start_anew(std::string wire, std::size_t count, Deadline deadline);
-  asio::awaitable<Result<Done>> exchange(Exchange& state, std::string_view wire, std::size_t count);
+  // Each puts the complete replies to the caller's commands into `replies`, also when it fails: a deadline cancels
+  // these coroutines, and what they returned then would be lost.
+  asio::awaitable<Result<Done>> attempt(std::string wire, std::size_t count, std::vector<Reply>& replies,
+                                        Deadline deadline);
+  asio::awaitable<Result<Done>> start_anew(std::string wire, std::size_t count, std::vector<Reply>& replies,
+                                           Deadline deadline);
+  asio::awaitable<Result<Done>> send_and_read(Incoming& incoming, std::string_view wire, std::size_t count);
   [[nodiscard]] Result<Login> current_login() const;
 
   const ConnectionOptions options_;
@@ -111,43 +131,50 @@ class Connection::Impl {
   std::array<char, 32 * 1024> buffer_;
 };
 
-asio::awaitable<Result<std::vector<Reply>>> Connection::Impl::run(std::shared_ptr<Impl> self,
-                                                                  std::vector<Command> commands, Deadline deadline) {
-  if (commands.empty()) co_return std::vector<Reply>{};
+asio::awaitable<PartialReplies> Connection::Impl::run(std::shared_ptr<Impl> self, std::vector<Command> commands,
+                                                      Deadline deadline) {
+  PartialReplies result;
+  if (commands.empty()) co_return result;
   std::string wire;
-  if (auto formatted = append_commands(wire, commands); !formatted) co_return formatted.error();
+  if (auto formatted = append_commands(wire, commands); !formatted)
+    co_return PartialReplies{{}, std::move(formatted.error())};
   const auto now = Clock::now();
-  if (const auto* error = self->backoff_.running(now)) co_return *error;
-  if (deadline <= now) co_return Error{Errc::timeout, "deadline passed"}.with_context(self->uri.redacted());
+  if (const auto* error = self->backoff_.running(now)) co_return PartialReplies{{}, *error};
+  if (deadline <= now)
+    co_return PartialReplies{{}, Error{Errc::timeout, "deadline passed"}.with_context(self->uri.redacted())};
   CloseUnlessDone guard(self->transport_);
-  auto work = self->attempt(std::move(wire), commands.size(), deadline);
-  auto replies = co_await with_deadline(std::move(work), deadline);
-  if (!replies) {
-    auto error = replies.error().with_context(self->uri.redacted());
-    if (says_unreachable(error.code)) self->backoff_.begin(error, Clock::now());
-    co_return error;
+  auto work = self->attempt(std::move(wire), commands.size(), result.replies, deadline);
+  auto done = co_await with_deadline(std::move(work), deadline);
+  if (done) {
+    guard.done();
+  } else {
+    if (done.error().code == Errc::limit)
+      done = done.error().with_context("reply " + std::to_string(result.replies.size()));
+    result.error = done.error().with_context(self->uri.redacted());
   }
-  self->backoff_.reset();
-  guard.done();
-  co_return replies;
+  if (!done && result.replies.empty() && says_unreachable(done.error().code))
+    self->backoff_.begin(*result.error, Clock::now());
+  else if (done || !result.replies.empty())
+    self->backoff_.reset();
+  co_return result;
 }
 
-asio::awaitable<Result<std::vector<Reply>>> Connection::Impl::attempt(std::string wire, std::size_t count,
-                                                                      Deadline deadline) {
+asio::awaitable<Result<Done>> Connection::Impl::attempt(std::string wire, std::size_t count,
+                                                        std::vector<Reply>& replies, Deadline deadline) {
   if (is_connected()) {
-    Exchange state(options_.max_reply_bytes);
-    auto exchanged = exchange(state, wire, count);
-    const auto done = co_await std::move(exchanged);
-    if (done) co_return state.reader.take();
+    Incoming incoming(options_.max_reply_bytes);
+    auto work = send_and_read(incoming, wire, count);
+    auto done = co_await std::move(work);
+    replies = incoming.reader.take();
     // The server may have closed the kept connection after we looked: that is no failure of the server.
-    if (done.error().code != Errc::closed || state.has_bytes) co_return done.error();
+    if (done || done.error().code != Errc::closed || incoming.has_bytes) co_return done;
   }
-  auto anew = start_anew(std::move(wire), count, deadline);
+  auto anew = start_anew(std::move(wire), count, replies, deadline);
   co_return co_await std::move(anew);
 }
 
-asio::awaitable<Result<std::vector<Reply>>> Connection::Impl::start_anew(std::string wire, std::size_t count,
-                                                                         Deadline deadline) {
+asio::awaitable<Result<Done>> Connection::Impl::start_anew(std::string wire, std::size_t count,
+                                                           std::vector<Reply>& replies, Deadline deadline) {
   const auto current = current_login();
   if (!current) co_return current.error();
   const auto login = login_commands(uri, options_, *current);
@@ -162,35 +189,37 @@ asio::awaitable<Result<std::vector<Reply>>> Connection::Impl::start_anew(std::st
   connect_duration = Clock::now() - begin;
   ++connect_count;
 
-  Exchange state(options_.max_reply_bytes);
+  Incoming incoming(options_.max_reply_bytes);
   const auto logins = login.commands.size();
-  auto exchanged = exchange(state, whole, logins + count);
-  const auto done = co_await std::move(exchanged);
-  const auto& replies = state.reader.replies();
+  auto work = send_and_read(incoming, whole, logins + count);
+  auto done = co_await std::move(work);
+  auto received = incoming.reader.take();
   // "max number of clients reached" and "protected mode" are said in one reply before the server hangs up.
-  if (!done && replies.size() == 1 && replies.front().is_error()) co_return replies.front().to_error();
-  if (!done) co_return done.error();
-  if (auto error = login_error(login, replies)) co_return *error;
-  if (replies[logins].is_error() && replies[logins].text.starts_with("NOAUTH"))
-    co_return Error{Errc::auth, "the server wants a login, set a password: " + replies[logins].to_error().message};
-  auto all = state.reader.take();
-  all.erase(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(logins));
-  co_return all;
+  const bool is_hung_up = !done && done.error().code == Errc::closed;
+  if (is_hung_up && received.size() == 1 && received.front().is_error()) co_return received.front().to_error();
+  if (auto error = login_error(login, received)) co_return std::move(*error);
+  if (received.size() > logins)
+    replies.assign(std::make_move_iterator(received.begin() + static_cast<std::ptrdiff_t>(logins)),
+                   std::make_move_iterator(received.end()));
+  co_return done;
 }
 
-asio::awaitable<Result<Done>> Connection::Impl::exchange(Exchange& state, std::string_view wire, std::size_t count) {
+asio::awaitable<Result<Done>> Connection::Impl::send_and_read(Incoming& incoming, std::string_view wire,
+                                                              std::size_t count) {
   auto written = co_await transport_.write(wire);
   // A server that refuses us says why and closes; its word may be there although our write failed.
   if (!written && written.error().code != Errc::closed) co_return written;
-  while (state.reader.replies().size() < count) {
+  while (incoming.reader.replies().size() < count) {
     const auto received = co_await transport_.read_some(buffer_);
     if (!received) co_return received.error();
-    state.has_bytes = true;
-    const auto fed = state.reader.feed(std::string_view(buffer_.data(), *received), count);
+    incoming.has_bytes = true;
+    auto fed = incoming.reader.feed(std::string_view(buffer_.data(), *received), count);
     if (!fed) co_return fed;
   }
-  if (state.reader.has_rest()) co_return Error{Errc::protocol, "more replies than commands"};
-  co_return Done{};
+  if (!incoming.reader.has_rest()) co_return Done{};
+  // Which reply is whose nobody knows then.
+  std::ignore = incoming.reader.take();
+  co_return Error{Errc::protocol, "more replies than commands"};
 }
 
 Result<Login> Connection::Impl::current_login() const {
@@ -206,8 +235,12 @@ Connection::~Connection() {
   if (impl_) impl_->close();
 }
 
-asio::awaitable<Result<std::vector<Reply>>> Connection::pipeline(std::vector<Command> commands, Deadline deadline) {
+asio::awaitable<PartialReplies> Connection::exchange(std::vector<Command> commands, Deadline deadline) {
   return Impl::run(impl_, std::move(commands), deadline);
+}
+
+asio::awaitable<Result<std::vector<Reply>>> Connection::pipeline(std::vector<Command> commands, Deadline deadline) {
+  return all_or_none(exchange(std::move(commands), deadline));
 }
 
 void Connection::close() noexcept {

@@ -1,5 +1,5 @@
 // One kept connection to a Redis server. hiredis formats and parses, Asio transports.
-// Used by the agent's Redis source and by the API's cache; both only know pipeline().
+// Used by the agent's Redis source and by the API's cache; both only know exchange() and pipeline().
 #pragma once
 
 #include "lib/base/deadline.hpp"
@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,7 +35,14 @@ struct ConnectionOptions {
   std::chrono::milliseconds backoff_max{10'000};
 };
 
-/// Not thread-safe; one pipeline() at a time (callers queue outside; the Scraper guarantees it for sources).
+/// What an exchange brought, also when it broke off.
+struct PartialReplies {
+  std::vector<Reply> replies;  ///< The complete ones, to the first commands, in order.
+  std::optional<Error> error;  ///< Why there are no more; unset: one reply per command.
+};
+
+/// Not thread-safe; one exchange() or pipeline() at a time (callers queue outside; the Scraper guarantees it for
+/// sources).
 class Connection {
  public:
   Connection(asio::any_io_executor executor, Uri uri, ConnectionOptions options, LoginProvider login = {});
@@ -47,10 +55,16 @@ class Connection {
   /// only transport, login and protocol failures fail the whole. After a failure, or when the deadline passes, the
   /// connection is dropped, so replies never get out of step. A kept connection that the server closed while idle is
   /// reopened once, transparently. While a back-off runs, an attempt fails at once with the error that began it.
-  /// @return one Reply per command, or Errc::{connect_refused, dns, tls, auth, timeout, closed, protocol, limit}.
+  /// When it breaks off after some replies, those are kept beside the error, and no back-off begins: the server is
+  /// there. Errc::limit names the reply that was too much, counted from 0, which is replies.size().
+  /// @return one Reply per command, or fewer and Errc::{connect_refused, dns, tls, auth, timeout, closed, protocol,
+  /// limit, config}.
+  [[nodiscard]] asio::awaitable<PartialReplies> exchange(std::vector<Command> commands, Deadline deadline);
+
+  /// exchange() for callers that need all replies or none. @return one Reply per command, or the error.
   [[nodiscard]] asio::awaitable<Result<std::vector<Reply>>> pipeline(std::vector<Command> commands, Deadline deadline);
 
-  /// Drops the connection; the next pipeline() opens a new one.
+  /// Drops the connection; the next exchange opens a new one.
   void close() noexcept;
 
   /// @return whether a connection stands that the server has not closed meanwhile. Asks the kernel, not the server.

@@ -109,8 +109,11 @@ void ReplyReader::FreeReader::operator()(redisReader* reader) const noexcept {
 }
 
 Result<Done> ReplyReader::feed(std::string_view bytes, std::size_t wanted) {
+  // Replies that end within the limit count, even when the bytes that exceed it came with them.
+  const auto allowed = bytes.substr(0, max_bytes_ - fed_bytes_);
+  const bool is_too_much = allowed.size() < bytes.size();
+  bytes = allowed;
   fed_bytes_ += bytes.size();
-  if (fed_bytes_ > max_bytes_) return Error{Errc::limit, "the replies are larger than allowed"};
   if (redisReaderFeed(reader_.get(), bytes.data(), bytes.size()) != REDIS_OK)
     return Error{Errc::internal, "out of memory for Redis replies"};
   while (tree_->finished.size() < wanted) {
@@ -123,6 +126,7 @@ Result<Done> ReplyReader::feed(std::string_view bytes, std::size_t wanted) {
     if (reply == nullptr) break;
     tree_->finish_root();
   }
+  if (is_too_much) return Error{Errc::limit, "the replies are larger than allowed"};
   return Done{};
 }
 

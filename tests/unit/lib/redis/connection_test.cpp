@@ -45,6 +45,17 @@ class RedisConnection : public testing::Test {
     return test::run(io, connection.pipeline(std::move(commands), deadline));
   }
 
+  PartialReplies exchange(Connection& connection, std::vector<Command> commands, Deadline deadline = soon()) {
+    return test::run(io, connection.exchange(std::move(commands), deadline));
+  }
+
+  /// @return the texts of the replies and the error, in one line.
+  static std::string told(const PartialReplies& partial) {
+    std::string all;
+    for (const auto& reply : partial.replies) all += reply.text + ' ';
+    return all + (partial.error ? std::string(word(partial.error->code)) : "whole");
+  }
+
   std::string at_port(const ScriptedServer& server, const std::string& what) const {
     return "redis://127.0.0.1:" + std::to_string(server.port()) + "/0: " + what;
   }
@@ -258,6 +269,82 @@ TEST_F(RedisConnection, RefusesRepliesAboveItsLimit) {
   Connection connection(io.get_executor(), at(server.port()), options);
   EXPECT_EQ(run(connection, {{"PING"}}).error().code, Errc::limit);
   EXPECT_FALSE(connection.is_connected());
+}
+
+TEST_F(RedisConnection, GivesTheRepliesThatCameBeforeTheServerClosed) {
+  ScriptedServer server(io, {{Step::await("PING"), Step::send("+OK\r\n+one\r\n+two\r\n$5\r\nth"), Step::close()}});
+  auto options = plain();
+  options.client_name = "me";
+  Connection connection(io.get_executor(), at(server.port()), options);
+  const auto partial = exchange(connection, {{"A"}, {"B"}, {"C"}, {"PING"}});
+  EXPECT_EQ(told(partial), "one two closed");
+  EXPECT_EQ(partial.error->message, at_port(server, "the server closed the connection"));
+  EXPECT_FALSE(connection.is_connected());
+}
+
+TEST_F(RedisConnection, GivesTheRepliesThatCameBeforeTheDeadline) {
+  ScriptedServer server(io, {{Step::await("PING"), Step::send("+one\r\n"), Step::hang()},
+                             {Step::await("PING"), Step::send("+PONG\r\n"), Step::hang()}});
+  Connection connection(io.get_executor(), at(server.port()), plain());
+  EXPECT_EQ(told(exchange(connection, {{"A"}, {"PING"}}, soon(milliseconds(50)))), "one timeout");
+  EXPECT_FALSE(connection.is_connected());
+  EXPECT_EQ(told(exchange(connection, {{"PING"}})), "PONG whole");
+}
+
+TEST_F(RedisConnection, GivesTheRepliesThatCameBeforeOtherBytes) {
+  ScriptedServer server(io, {{Step::await("PING"), Step::send("+one\r\n?what\r\n"), Step::hang()}});
+  Connection connection(io.get_executor(), at(server.port()), plain());
+  EXPECT_EQ(told(exchange(connection, {{"A"}, {"PING"}})), "one protocol");
+  EXPECT_FALSE(connection.is_connected());
+}
+
+TEST_F(RedisConnection, GivesNoRepliesWhenThereAreMoreThanCommands) {
+  ScriptedServer server(io, {{Step::await("PING"), Step::send("+one\r\n+two\r\n+three\r\n"), Step::hang()}});
+  Connection connection(io.get_executor(), at(server.port()), plain());
+  EXPECT_EQ(told(exchange(connection, {{"A"}, {"PING"}})), "protocol");
+}
+
+TEST_F(RedisConnection, GivesNoRepliesWhenTheLoginIsRefused) {
+  ScriptedServer server(io,
+                        {{Step::await("PING"), Step::send("-WRONGPASS no\r\n-NOAUTH no\r\n-NOAUTH"), Step::close()}});
+  auto uri = at(server.port());
+  uri.password = "p";
+  Connection connection(io.get_executor(), uri, plain());
+  EXPECT_EQ(told(exchange(connection, {{"A"}, {"PING"}})), "auth");
+}
+
+TEST_F(RedisConnection, NamesTheReplyThatIsTooLarge) {
+  ScriptedServer server(
+      io,
+      {{Step::await("PING"), Step::send("+one\r\n+two\r\n$2000\r\n" + std::string(2000, 'x') + "\r\n"), Step::hang()}});
+  auto options = plain();
+  options.max_reply_bytes = 1000;
+  Connection connection(io.get_executor(), at(server.port()), options);
+  const auto partial = exchange(connection, {{"A"}, {"B"}, {"C"}, {"PING"}});
+  EXPECT_EQ(told(partial), "one two limit");
+  EXPECT_EQ(partial.error->message, at_port(server, "reply 2: the replies are larger than allowed"));
+}
+
+TEST_F(RedisConnection, TakesRepliesUpToItsLimitToTheByte) {
+  ScriptedServer server(io, {{Step::await("PING"), Step::send("+" + std::string(100, 'x') + "\r\n"), Step::hang()}});
+  auto options = plain();
+  options.max_reply_bytes = 100 + sizeof(Reply);
+  Connection fits(io.get_executor(), at(server.port()), options);
+  EXPECT_EQ(exchange(fits, {{"PING"}}).replies.size(), 1u);
+  --options.max_reply_bytes;
+  Connection too_small(io.get_executor(), at(server.port()), options);
+  const auto partial = exchange(too_small, {{"PING"}});
+  EXPECT_EQ(partial.error->message, at_port(server, "reply 0: the replies take more memory than allowed"));
+}
+
+TEST_F(RedisConnection, BeginsNoBackOffWhenSomethingWasAnswered) {
+  ScriptedServer server(io, {{Step::await("PING"), Step::send("+one\r\n"), Step::close()},
+                             {Step::await("PING"), Step::send("+PONG\r\n"), Step::hang()}});
+  auto options = plain();
+  options.backoff_first = options.backoff_max = std::chrono::hours(1);
+  Connection connection(io.get_executor(), at(server.port()), options);
+  EXPECT_EQ(told(exchange(connection, {{"A"}, {"PING"}})), "one closed");
+  EXPECT_EQ(told(exchange(connection, {{"PING"}})), "PONG whole");
 }
 
 TEST_F(RedisConnection, FailsAtOnceWithTheFirstErrorWhileItBacksOff) {
