@@ -121,15 +121,131 @@ class Server:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-class Redis(Server):
+class Tls:
+    """A certificate authority with a server's and a client's certificate, in a folder of its own."""
+
     def __init__(self):
-        super().__init__("redis")
+        self.folder = Path(tempfile.mkdtemp(prefix="midst-tls-"))
+        self.folder.chmod(0o755)
+        self.openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                     "-subj", "/CN=midst test authority", "-keyout", "ca.key", "-out", "ca.crt")
+        self.sign("server", "subjectAltName=DNS:redis.test,IP:127.0.0.1")
+        self.sign("client", "extendedKeyUsage=clientAuth")
+
+    def openssl(self, *words):
+        subprocess.run(["openssl", *words], check=True, capture_output=True, cwd=self.folder)
+
+    def sign(self, name, extension):
+        (self.folder / f"{name}.ext").write_text(extension + "\n")
+        self.openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}",
+                     "-keyout", f"{name}.key", "-out", f"{name}.csr")
+        self.openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial",
+                     "-days", "2", "-extfile", f"{name}.ext", "-out", f"{name}.crt")
+
+    def path(self, name):
+        return self.folder / name
+
+    def stop(self):
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Redis(Server):
+    """redis-server with options as on its command line: Redis("--maxclients", 10). With `tls` it speaks nothing else
+    and wants a client's certificate."""
+
+    def __init__(self, *options, name="redis", tls=None):
+        super().__init__(name)
+        self.options, self.tls = options, tls
 
     def command(self):
-        return ["redis-server", "--bind", "127.0.0.1", "--port", self.port, "--save", "", "--dir", self.folder]
+        listen = ("--port", self.port)
+        if self.tls:
+            listen = ("--port", 0, "--tls-port", self.port, "--tls-auth-clients", "yes", "--tls-replication", "yes",
+                      "--tls-ca-cert-file", self.tls.path("ca.crt"), "--tls-cert-file", self.tls.path("server.crt"),
+                      "--tls-key-file", self.tls.path("server.key"))
+        return ["redis-server", "--bind", "127.0.0.1", *listen, "--save", "", "--dir", self.folder, *self.options]
 
-    def cli(self, *words):
-        return subprocess.run(["redis-cli", "-p", str(self.port), *words], check=True, capture_output=True, text=True).stdout
+    @property
+    def address(self):
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def url(self):
+        return f"{'rediss' if self.tls else 'redis'}://{self.address}"
+
+    def cli(self, *words, stdin=None):
+        tls = ["--tls", "--cacert", self.tls.path("ca.crt"), "--cert", self.tls.path("client.crt"), "--key",
+               self.tls.path("client.key")] if self.tls else []
+        return subprocess.run(["redis-cli", "-p", str(self.port), *tls, *map(str, words)], check=True,
+                              capture_output=True, text=True, input=stdin).stdout
+
+    def feed(self, text):
+        """One command a line, on one connection."""
+        return self.cli(stdin=text)
+
+    def info(self, *sections):
+        """{field: value} of INFO."""
+        lines = self.cli("INFO", *sections).splitlines()
+        return dict(line.split(":", 1) for line in lines if ":" in line and not line.startswith("#"))
+
+
+class Replica(Redis):
+    def __init__(self, master, *options):
+        super().__init__("--replicaof", f"127.0.0.1 {master.port}", *options, name="redis-replica")
+
+    def start(self):
+        super().start()
+        wait_until(lambda: self.info("replication").get("master_link_status") == "up", "the replica is in step")
+        return self
+
+
+class Sentinel(Redis):
+    """A sentinel over one master called "main"; several of the same master find each other by themselves."""
+
+    def __init__(self, master, quorum=1):
+        super().__init__(name="sentinel")
+        self.file = self.folder / "sentinel.conf"
+        self.file.write_text(f"port {self.port}\nbind 127.0.0.1\ndir {self.folder}\n"
+                             f"sentinel monitor main 127.0.0.1 {master.port} {quorum}\n"
+                             "sentinel down-after-milliseconds main 5000\nsentinel failover-timeout main 60000\n")
+
+    def command(self):
+        return ["redis-server", self.file, "--sentinel"]
+
+
+class Cluster:
+    """Three masters with a replica each; `masters` and `replicas` in the order of their slots."""
+
+    SLOTS = ((0, 5460), (5461, 10922), (10923, 16383))
+
+    def __init__(self, *options):
+        # The bus is given a port because the default, the port + 10000, may not exist.
+        self.nodes = [Redis("--cluster-enabled", "yes", "--cluster-port", free_port(), "--cluster-node-timeout", 5000,
+                            "--repl-diskless-sync-delay", 0, *options, name="redis-cluster") for _ in range(6)]
+        self.masters, self.replicas = self.nodes[:3], self.nodes[3:]
+
+    def start(self):
+        for node in self.nodes:
+            node.start()
+        for epoch, node in enumerate(self.nodes, 1):  # only a node that knows no other takes an epoch
+            node.cli("CLUSTER", "SET-CONFIG-EPOCH", epoch)
+        for master, slots in zip(self.masters, self.SLOTS):
+            master.cli("CLUSTER", "ADDSLOTSRANGE", *slots)
+        for node in self.nodes[1:]:
+            self.nodes[0].cli("CLUSTER", "MEET", "127.0.0.1", node.port, node.options[3])
+        for master, replica in zip(self.masters, self.replicas):
+            identity = master.cli("CLUSTER", "MYID").strip()
+            wait_until(lambda: identity in replica.cli("CLUSTER", "NODES"), "the replica knows its master")
+            wait_until(lambda: replica.cli("CLUSTER", "REPLICATE", identity).strip() == "OK", "it replicates")
+        wait_until(lambda: all("cluster_state:ok" in node.cli("CLUSTER", "INFO") and
+                               node.cli("CLUSTER", "NODES").count("slave") == 3 for node in self.nodes), "the cluster stands")
+        wait_until(lambda: all(node.info("replication").get("master_link_status") == "up" for node in self.replicas),
+                   "the replicas are in step")
+        return self
+
+    def stop(self):
+        for node in self.nodes:
+            node.stop()
 
 
 class Postgres(Server):
@@ -232,13 +348,17 @@ class Prometheus(Server):
 
 
 class RedisExporter(Server):
-    def __init__(self, redis):
+    def __init__(self, redis, *flags, program="prometheus-redis-exporter", password=None):
         super().__init__("redis-exporter")
-        self.redis = redis
+        self.redis, self.flags, self.program = redis, flags, program
+        if password:
+            self.environment["REDIS_PASSWORD"] = password
 
     def command(self):
-        return ["prometheus-redis-exporter", "-redis.addr", f"redis://127.0.0.1:{self.redis.port}",
-                "-web.listen-address", f"127.0.0.1:{self.port}"]
+        return [self.program, "-redis.addr", self.redis.url, "-web.listen-address", f"127.0.0.1:{self.port}", *self.flags]
+
+    def url(self, path="/metrics"):
+        return f"http://127.0.0.1:{self.port}{path}"
 
 
 class PostgresExporter(Server):
@@ -249,6 +369,9 @@ class PostgresExporter(Server):
 
     def command(self):
         return ["prometheus-postgres-exporter", f"--web.listen-address=127.0.0.1:{self.port}"]
+
+    def url(self, path="/metrics"):
+        return f"http://127.0.0.1:{self.port}{path}"
 
 
 class Stack:
