@@ -83,9 +83,7 @@ std::vector<std::string> SettingsCollector::rights() const {
 }
 
 void SettingsCollector::ask(const Round& round, Batch& batch) {
-  // A new connection may lead to another server: its settings travel in the same write.
-  const bool is_new = std::exchange(connection_, round.connection) != round.connection;
-  if (round.index > 0 || round.facts.is_sentinel || (!is_new && !due_.is_due(round.now))) return;
+  if (round.index > 0 || round.facts.is_sentinel || !due_.is_due(round.now)) return;
   redis::Command command{options_.command, "GET"};
   const bool takes_several = round.facts.version >= 70000;
   for (const auto name : wanted_settings()) {

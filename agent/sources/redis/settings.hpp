@@ -55,7 +55,6 @@ class SettingsCollector final : public Collector {
   SettingsOptions options_;
   Settings settings_;
   Due due_;
-  std::uint64_t connection_ = 0;
 };
 
 }  // namespace midst::sources::redis_info

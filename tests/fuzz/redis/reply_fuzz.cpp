@@ -1,6 +1,9 @@
 // Any bytes from a server: the reader stays within its limit, says the same however the bytes are cut, and each
 // mapping takes each reply.
-#include "agent/sources/redis/commands.hpp"
+#include "agent/sources/redis/cluster.hpp"
+#include "agent/sources/redis/latency.hpp"
+#include "agent/sources/redis/settings.hpp"
+#include "agent/sources/redis/slowlog.hpp"
 #include "lib/redis/resp.hpp"
 
 #include <cstdint>

@@ -1,4 +1,7 @@
-#include "agent/sources/redis/commands.hpp"
+#include "agent/sources/redis/cluster.hpp"
+#include "agent/sources/redis/latency.hpp"
+#include "agent/sources/redis/settings.hpp"
+#include "agent/sources/redis/slowlog.hpp"
 
 #include "tests/unit/agent/sources/redis/page.hpp"
 

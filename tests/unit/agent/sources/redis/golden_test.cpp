@@ -1,6 +1,9 @@
 // INFO and CLUSTER INFO of real servers, edited, against the page that they must become, byte for byte.
 // MIDST_UPDATE_GOLDEN=1 writes the pages anew; read the difference before it is committed.
-#include "agent/sources/redis/commands.hpp"
+#include "agent/sources/redis/cluster.hpp"
+#include "agent/sources/redis/latency.hpp"
+#include "agent/sources/redis/settings.hpp"
+#include "agent/sources/redis/slowlog.hpp"
 #include "agent/sources/redis/info.hpp"
 #include "tests/support/servers.hpp"
 #include "tests/unit/agent/sources/redis/page.hpp"
