@@ -157,7 +157,7 @@ TEST(RedisClients, FoldTheSmallGroupsAtTheLimit) {
   server.answer("CLIENT LIST",
                 bulk(client(1, "c") + client(2, "a") + client(3, "b") + client(4, "b") + client(5, "d")));
   const auto page = server.scrape();
-  EXPECT_EQ(page.substr(0, page.find("redis_connected_clients_by_user")),
+  EXPECT_EQ(page.substr(0, page.find("redis_exporter_folded_series")),
             "redis_connected_clients_by_name{name=\"b\"} 2\n"
             "redis_connected_clients_by_name{name=\"a\"} 1\n"
             "redis_connected_clients_by_name{name=\"other\"} 2\n");
