@@ -12,19 +12,36 @@ def encode(*words):
 
 
 def encode_reply(value):
-    """Python to RESP: bytes and str are bulk strings, None is a null, an exception an error, tuple a status."""
-    if isinstance(value, Exception):
+    """What Client.read() gave, as it came: bytes are bulk strings, str a status, None a null string."""
+    if isinstance(value, ServerError):
         return b"-%s\r\n" % str(value).encode()
-    if isinstance(value, tuple):
-        return b"+%s\r\n" % value[0].encode()
+    if isinstance(value, str):
+        return b"+%s\r\n" % value.encode()
     if isinstance(value, int):
         return b":%d\r\n" % value
     if value is None:
         return b"$-1\r\n"
     if isinstance(value, list):
         return b"*%d\r\n" % len(value) + b"".join(map(encode_reply, value))
-    data = value if isinstance(value, bytes) else value.encode()
-    return b"$%d\r\n%s\r\n" % (len(data), data)
+    return b"$%d\r\n%s\r\n" % (len(value), value)
+
+
+def read_value(file):
+    """The next reply, or the next command as a list of its words. Raises ConnectionError at the end of the stream."""
+    line = file.readline()
+    if not line.endswith(b"\r\n"):
+        raise ConnectionError("the peer hung up")
+    kind, rest = line[:1], line[1:-2]
+    if kind == b"+":
+        return rest.decode()
+    if kind == b"-":
+        return ServerError(rest.decode(errors="replace"))
+    if kind == b":":
+        return int(rest)
+    if kind == b"$":
+        return None if rest == b"-1" else file.read(int(rest) + 2)[:-2]
+    assert kind == b"*", line
+    return None if rest == b"-1" else [read_value(file) for _ in range(int(rest))]
 
 
 class Client:
@@ -59,20 +76,7 @@ class Client:
         return [self.read() for _ in commands]
 
     def read(self):
-        line = self.file.readline()
-        if not line.endswith(b"\r\n"):
-            raise ConnectionError("the server hung up")
-        kind, rest = line[:1], line[1:-2]
-        if kind == b"+":
-            return rest.decode()
-        if kind == b"-":
-            return ServerError(rest.decode(errors="replace"))
-        if kind == b":":
-            return int(rest)
-        if kind == b"$":
-            return None if rest == b"-1" else self.file.read(int(rest) + 2)[:-2]
-        assert kind == b"*", line
-        return None if rest == b"-1" else [self.read() for _ in range(int(rest))]
+        return read_value(self.file)
 
     def info(self, *sections):
         lines = self("INFO", *sections).decode().splitlines()
