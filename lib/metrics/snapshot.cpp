@@ -147,9 +147,13 @@ FamilyBuilder& SnapshotBuilder::family(const MetricSpec& spec) {
     return family({name, spec.type, spec.unit, spec.help});
   }
   const auto help = text::is_utf8(spec.help) ? arena_.copy(spec.help) : arena_.copy(text::to_utf8(spec.help));
-  const MetricSpec copy{arena_.copy(spec.name), spec.type, arena_.copy(spec.unit), help};
-  families_.push_back(FamilyBuilder(*this, copy));
-  by_name_.emplace(copy.name, &families_.back());
+  const auto key = arena_.copy(spec.name);
+  auto name = key;
+  if (!naming_.prefix.empty() && key.starts_with(naming_.prefix))
+    name = arena_.copy(naming_.replacement + std::string(key.substr(naming_.prefix.size())));
+  families_.push_back(FamilyBuilder(*this, {name, spec.type, arena_.copy(spec.unit), help}));
+  families_.back().is_left_out_ = naming_.keeps != nullptr && !naming_.keeps(key);
+  by_name_.emplace(key, &families_.back());
   return families_.back();
 }
 
@@ -157,7 +161,7 @@ Snapshot SnapshotBuilder::freeze() {
   Snapshot snapshot;
   snapshot.families_.reserve(families_.size());
   for (auto& from : families_) {
-    if (from.labels_.empty()) continue;
+    if (from.labels_.empty() || from.is_left_out_) continue;
     if (!from.created_.empty()) from.created_.resize(from.labels_.size(), 0);
     if (from.labels_.size() > 1 && !from.is_distinct_) {
       const auto kept = distinct(from.labels_);

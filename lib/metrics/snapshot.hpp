@@ -66,10 +66,19 @@ class FamilyBuilder {
   SnapshotBuilder* builder_;
   MetricSpec spec_;  ///< Its text lives in the builder's arena.
   bool is_distinct_ = false;
+  bool is_left_out_ = false;
   std::vector<LabelSet> labels_;
   std::vector<double> values_, created_;
   std::vector<Distribution> distributions_;
   std::vector<Exemplar> exemplars_;
+};
+
+/// Which families a builder keeps, and under which names.
+struct Naming {
+  std::string prefix;       ///< What names begin with in the tables, …
+  std::string replacement;  ///< … and what stands there on the page. Both empty: names stay.
+  /// Whether a family, by its name in the tables, is kept; unset: all are.
+  bool (*keeps)(std::string_view name) noexcept = nullptr;
 };
 
 /// Builds one Snapshot. Not thread-safe. Families keep the order in which they were first asked for.
@@ -80,6 +89,9 @@ class SnapshotBuilder {
   explicit SnapshotBuilder(const OwnedLabels& constant);
   SnapshotBuilder(const SnapshotBuilder&) = delete;
   SnapshotBuilder& operator=(const SnapshotBuilder&) = delete;
+
+  /// Applies to families asked for from now on; meant for the time before the first one.
+  void set_naming(Naming naming) { naming_ = std::move(naming); }
 
   /// Stores a label set: constant labels added, sorted by name, values made valid UTF-8, names made valid
   /// ([A-Za-z0-9_], others become '_'; "__name__" is "exported___name__"). A name given twice keeps the first value.
@@ -119,6 +131,7 @@ class SnapshotBuilder {
   std::vector<Label> scratch_labels_;
   std::string scratch_text_;
   std::size_t dropped_exemplar_count_ = 0;
+  Naming naming_;
 };
 
 /// One family of the page: the parts that several Snapshots brought under one name.

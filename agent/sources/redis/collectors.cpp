@@ -18,6 +18,18 @@ using namespace redis_info;
 using Executor = asio::any_io_executor;
 using Made = std::unique_ptr<Collector>;
 
+bool is_on(std::string_view name, bool by_default, const RedisOptions& options) {
+  const auto chosen = options.collectors.find(name);
+  return chosen == options.collectors.end() ? by_default : chosen->second;
+}
+
+Made make_clients_of(const Executor&, const RedisOptions& options) {
+  auto clients = options.clients;
+  clients.has_groups = is_on("clients", true, options);
+  clients.has_series = is_on("client_list", false, options);
+  return clients.has_groups || clients.has_series ? make_clients(clients) : nullptr;
+}
+
 /// Every collector there is. A new one is a file pair and a row here.
 constexpr CollectorRow rows[] = {
     {"config", true,
@@ -26,21 +38,21 @@ constexpr CollectorRow rows[] = {
      }},
     {"latency", true, [](const Executor&, const RedisOptions&) -> Made { return make_latency_spikes(); }},
     {"histogram", true, [](const Executor&, const RedisOptions&) -> Made { return make_latency_histograms(); }},
-    {"slowlog", true, [](const Executor&, const RedisOptions&) -> Made { return make_slowlog(); }},
+    {"slowlog", true, [](const Executor&, const RedisOptions& options) -> Made { return make_slowlog(options.slowlog); }},
+    {"clients", true, &make_clients_of},
+    {"client_list", false, nullptr},  // the other half of "clients": one reply serves both
     {"cluster", true, [](const Executor&, const RedisOptions&) -> Made { return make_cluster_info(); }},
 };
-
-bool is_on(const CollectorRow& row, const RedisOptions& options) {
-  const auto chosen = options.collectors.find(row.name);
-  return chosen == options.collectors.end() ? row.is_on_by_default : chosen->second;
-}
 
 }  // namespace
 
 std::vector<Made> make_collectors(const Executor& executor, const RedisOptions& options) {
   std::vector<Made> collectors;
-  for (const auto& row : rows)
-    if (is_on(row, options)) collectors.push_back(row.make(executor, options));
+  for (const auto& row : rows) {
+    const bool is_shared = row.make == &make_clients_of;  // it looks at its two switches itself
+    if (row.make == nullptr || (!is_shared && !is_on(row.name, row.is_on_by_default, options))) continue;
+    if (auto collector = row.make(executor, options)) collectors.push_back(std::move(collector));
+  }
   return collectors;
 }
 

@@ -1,7 +1,9 @@
 // One [[redis]] of the configuration, as the source takes it.
 #pragma once
 
+#include "agent/sources/redis/clients.hpp"
 #include "agent/sources/redis/settings.hpp"
+#include "agent/sources/redis/slowlog.hpp"
 #include "lib/redis/connection.hpp"
 #include "lib/redis/uri.hpp"
 
@@ -37,6 +39,9 @@ struct RedisOptions {
 
   std::map<std::string, bool, std::less<>> collectors;  ///< By name: switched on or off against its default.
   redis_info::SettingsOptions settings;
+  redis_info::SlowlogOptions slowlog;
+  redis_info::ClientsOptions clients;     ///< Its two switches are the collectors "clients" and "client_list".
+  std::vector<std::string> extra_fields;  ///< Globs of INFO fields to show although they have no metric of their own.
 };
 
 /// @return the names of all collectors and whether each is on by default, in the order of the page.

@@ -6,6 +6,7 @@
 #include "agent/sources/redis/own_metrics.hpp"
 #include "agent/sources/redis/refusals.hpp"
 #include "agent/sources/redis/server_facts.hpp"
+#include "agent/sources/redis/vitals.hpp"
 
 #include <algorithm>
 #include <optional>
@@ -93,6 +94,7 @@ class RedisSource::Impl {
   [[nodiscard]] Round round_of(const Part& part, Deadline deadline) const;
   [[nodiscard]] Result<metrics::Snapshot> build(const Gathered& gathered, const std::vector<Part>& parts);
   void shape(SnapshotBuilder& builder) const;
+  [[nodiscard]] metrics::OwnedLabels constant_labels() const;
   [[nodiscard]] InfoOptions info_options() const;
 
   const RedisOptions options_;
@@ -251,17 +253,33 @@ void RedisSource::Impl::learn(ServerFacts facts) {
 
 InfoOptions RedisSource::Impl::info_options() const {
   InfoOptions info;
-  info.now_seconds = unix_now();
-  info.latched_run_id = facts_->run_id;
-  info.latched_start_seconds = facts_->start_seconds;
+  info.start_seconds = facts_->start_seconds;
   info.has_zero_databases = options_.has_zero_databases && !facts_->is_sentinel;
   info.max_error_labels = options_.max_error_labels;
+  info.extra_fields = options_.extra_fields;
   if (const auto databases = settings_ != nullptr ? settings_->databases() : std::nullopt) info.databases = *databases;
   return info;
 }
 
+metrics::OwnedLabels RedisSource::Impl::constant_labels() const {
+  auto labels = options_.constant_labels;
+  if (options_.has_instance_role) labels.emplace_back("instance_role", facts_->is_replica ? "slave" : "master");
+  return labels;
+}
+
+void RedisSource::Impl::shape(SnapshotBuilder& builder) const {
+  metrics::Naming naming;
+  if (options_.metric_namespace != "redis") {
+    naming.prefix = "redis_";
+    naming.replacement = options_.metric_namespace.empty() ? "" : options_.metric_namespace + "_";
+  }
+  if (options_.profile == RedisProfile::vitals) naming.keeps = &is_vital;
+  builder.set_naming(std::move(naming));
+}
+
 Result<metrics::Snapshot> RedisSource::Impl::build(const Gathered& gathered, const std::vector<Part>& parts) {
-  SnapshotBuilder builder(options_.constant_labels);
+  SnapshotBuilder builder(constant_labels());
+  shape(builder);
   builder.add(family::up, 1);
   const auto facts = read_info(gathered.info, info_options(), builder);
   if (!facts) return facts.error();
@@ -278,6 +296,7 @@ Result<metrics::Snapshot> RedisSource::Impl::build(const Gathered& gathered, con
 
 metrics::Snapshot RedisSource::Impl::down(const Error& error) const {
   SnapshotBuilder builder(options_.constant_labels);
+  shape(builder);
   builder.add(family::up, 0);
   own_.add(word(error.code), connection_, builder);
   return builder.freeze();
@@ -286,6 +305,7 @@ metrics::Snapshot RedisSource::Impl::down(const Error& error) const {
 std::vector<metrics::MetricSpec> RedisSource::Impl::specs() const {
   std::vector<metrics::MetricSpec> specs{family::up};
   for (const auto& row : catalog()) specs.push_back(row.spec);
+  for (const auto& spec : info_specs()) specs.push_back(spec);
   for (const auto* spec : family::all)
     if (spec != &family::up) specs.push_back(*spec);
   for (const auto& collector : collectors_)

@@ -246,5 +246,20 @@ TEST(Arena, AlignsWhatItHandsOutAndTakesPiecesLargerThanAChunk) {
   EXPECT_GE(arena.size_bytes(), large.size());
 }
 
+TEST(Naming, RenamesThePrefixAndLeavesOutWhatIsNotKept) {
+  SnapshotBuilder builder;
+  builder.set_naming({"redis_", "cache_", [](std::string_view name) noexcept { return name != "redis_b"; }});
+  builder.add({"redis_a", MetricType::gauge, "", "A."}, 1);
+  builder.add({"redis_b", MetricType::gauge, "", "B."}, 2);
+  builder.add({"other", MetricType::gauge, "", "Other."}, 3);
+  builder.family({"redis_a", MetricType::gauge, "", "A."}).add(builder.labels({{"db", "0"}}), 4);
+  const auto snapshot = builder.freeze();
+  ASSERT_EQ(snapshot.families().size(), 2u);
+  EXPECT_EQ(snapshot.families()[0].name, "cache_a");
+  EXPECT_EQ(snapshot.families()[0].values.size(), 2u);
+  EXPECT_EQ(snapshot.families()[1].name, "other");
+  EXPECT_EQ(snapshot.sample_count(), 3u);
+}
+
 }  // namespace
 }  // namespace midst::metrics

@@ -1,0 +1,90 @@
+// A table of a configuration file being read: hands out typed values, remembers which keys are known, reports the rest.
+// Used by config.cpp and redis_config.cpp; toml++ stays in the .cpp files.
+#pragma once
+
+#include "agent/app/draft.hpp"
+#include "agent/app/secret.hpp"
+#include "lib/base/error.hpp"
+
+#include <toml++/impl/forward_declarations.h>
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace midst::app {
+
+/// @return where a node stands, in the form of the compilers: "file:line:col".
+[[nodiscard]] std::string place_of(std::string_view file, const toml::source_region& source);
+
+/// One table. Each read() leaves `out` as it is when the key is absent, and reports a value of another kind or out of
+/// range at the place of the value.
+class Section {
+ public:
+  Section(const toml::table& table, std::string path, std::string_view file, std::vector<Problem>& problems)
+      : table_(&table), path_(std::move(path)), file_(file), problems_(&problems) {}
+
+  /// @return whether the key is there; it counts as known from now on.
+  bool has(std::string_view key);
+
+  void read(std::string_view key, std::string& out);
+  void read(std::string_view key, bool& out);
+  void read(std::string_view key, std::size_t& out, std::size_t least, std::size_t most);
+  /// A number of bytes: "64MiB", or a whole number.
+  void read_size(std::string_view key, std::size_t& out, std::size_t least, std::size_t most);
+  /// A whole or broken number.
+  void read(std::string_view key, double& out, double least, double most);
+  /// A duration such as "9s".
+  void read(std::string_view key, std::chrono::milliseconds& out, std::chrono::milliseconds least,
+            std::chrono::milliseconds most);
+  void read(std::string_view key, std::chrono::seconds& out, std::chrono::seconds least, std::chrono::seconds most);
+  void read(std::string_view key, std::vector<std::string>& out);
+
+  /// A string that `parse_text` turns into a value; its error is reported at the place of the string.
+  void parse(std::string_view key, const std::function<Result<Done>(const std::string&)>& parse_text);
+  /// The same for every string of a list.
+  void parse_each(std::string_view key, const std::function<Result<Done>(const std::string&)>& parse_text);
+
+  /// A key of the contract that this version does not act on yet: said, not ignored in silence.
+  void not_yet(std::string_view key);
+
+  /// Every [[table]] of that name, or the one [table]; unknown keys in it are reported when `read_table` returns.
+  void tables(std::string_view key, const std::function<void(Section&)>& read_table);
+  void table(std::string_view key, const std::function<void(Section&)>& read_table);
+
+  /// Reports the keys nobody asked for.
+  void finish();
+
+  /// Reports at the value of a key, or at the table when the key is absent.
+  void report_at(std::string_view key, std::string message);
+
+  /// @return the key with the tables it stands in: "redis.tls.ca_file".
+  [[nodiscard]] std::string full(std::string_view key) const;
+
+ private:
+  const toml::node* find(std::string_view key, std::string_view wanted, toml::node_type type);
+  void report(const toml::node& node, std::string message);
+  [[nodiscard]] std::string place(std::string_view key) const;
+
+  const toml::table* table_;
+  std::string path_;
+  std::string_view file_;
+  std::vector<Problem>* problems_;
+  std::set<std::string, std::less<>> known_;
+};
+
+/// label = "auto" | "always" | "never".
+void read_label_mode(Section& section, LabelMode& mode);
+/// name, of 1 to 128 characters.
+void read_name(Section& section, std::string& name);
+/// PREFIXpassword | _file | _env | _credential: at most one of them.
+[[nodiscard]] Secret read_secret(Section& section, const std::string& prefix = "password");
+
+/// One [[redis]].
+void read_redis(Section& section, Draft& draft);
+
+}  // namespace midst::app
