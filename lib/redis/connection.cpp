@@ -84,7 +84,7 @@ class Connection::Impl {
       : uri(std::move(target)),
         options_(std::move(options)),
         login_(std::move(login)),
-        transport_(std::move(executor)),
+        transport_(std::move(executor), options_.tls),
         backoff_(options_.backoff_first, options_.backoff_max) {}
 
   /// `self` keeps the Impl alive until the coroutine has ended, also when the Connection goes first.
@@ -97,6 +97,7 @@ class Connection::Impl {
   const Uri uri;
   std::uint64_t connect_count = 0;
   std::chrono::nanoseconds connect_duration{0};
+  Traffic traffic;
 
  private:
   /// Closes the transport unless the exchange ended well: an exception or a cancellation must not leave replies behind.
@@ -207,12 +208,14 @@ asio::awaitable<Result<Done>> Connection::Impl::start_anew(std::string wire, std
 asio::awaitable<Result<Done>> Connection::Impl::send_and_read(Incoming& incoming, std::string_view wire,
                                                               std::size_t count) {
   auto written = co_await transport_.write(wire);
+  if (written) traffic.sent_bytes += wire.size();
   // A server that refuses us says why and closes; its word may be there although our write failed.
   if (!written && written.error().code != Errc::closed) co_return written;
   while (incoming.reader.replies().size() < count) {
     const auto received = co_await transport_.read_some(buffer_);
     if (!received) co_return received.error();
     incoming.has_bytes = true;
+    traffic.received_bytes += *received;
     auto fed = incoming.reader.feed(std::string_view(buffer_.data(), *received), count);
     if (!fed) co_return fed;
   }
@@ -254,6 +257,9 @@ std::uint64_t Connection::connect_count() const noexcept {
 }
 std::chrono::nanoseconds Connection::last_connect_duration() const noexcept {
   return impl_->connect_duration;
+}
+Traffic Connection::traffic() const noexcept {
+  return impl_->traffic;
 }
 const Uri& Connection::uri() const noexcept {
   return impl_->uri;

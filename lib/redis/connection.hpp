@@ -5,6 +5,7 @@
 #include "lib/base/deadline.hpp"
 #include "lib/base/error.hpp"
 #include "lib/redis/reply.hpp"
+#include "lib/redis/tls.hpp"
 #include "lib/redis/uri.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
@@ -33,12 +34,18 @@ struct ConnectionOptions {
   std::size_t max_reply_bytes = 64 * 1024 * 1024;  ///< One pipeline's replies together; more is Errc::limit.
   std::chrono::milliseconds backoff_first{100};    ///< After the first failure; doubles, jittered, up to backoff_max.
   std::chrono::milliseconds backoff_max{10'000};
+  TlsOptions tls;  ///< For a URI with TLS.
 };
 
 /// What an exchange brought, also when it broke off.
 struct PartialReplies {
   std::vector<Reply> replies;  ///< The complete ones, to the first commands, in order.
   std::optional<Error> error;  ///< Why there are no more; unset: one reply per command.
+};
+
+/// Bytes of commands and replies over all connections so far; TLS and TCP come on top.
+struct Traffic {
+  std::uint64_t sent_bytes = 0, received_bytes = 0;
 };
 
 /// Not thread-safe; one exchange() or pipeline() at a time (callers queue outside; the Scraper guarantees it for
@@ -58,7 +65,7 @@ class Connection {
   /// When it breaks off after some replies, those are kept beside the error, and no back-off begins: the server is
   /// there. Errc::limit names the reply that was too much, counted from 0, which is replies.size().
   /// @return one Reply per command, or fewer and Errc::{connect_refused, dns, tls, auth, timeout, closed, protocol,
-  /// limit, config}.
+  /// limit, config}; config names a file of the options that cannot be used.
   [[nodiscard]] asio::awaitable<PartialReplies> exchange(std::vector<Command> commands, Deadline deadline);
 
   /// exchange() for callers that need all replies or none. @return one Reply per command, or the error.
@@ -73,6 +80,7 @@ class Connection {
   [[nodiscard]] std::uint64_t connect_count() const noexcept;
   /// @return how long the last successful connect took (TCP or Unix connect plus TLS; the login is not in it).
   [[nodiscard]] std::chrono::nanoseconds last_connect_duration() const noexcept;
+  [[nodiscard]] Traffic traffic() const noexcept;
   [[nodiscard]] const Uri& uri() const noexcept;
 
  private:

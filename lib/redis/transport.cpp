@@ -5,7 +5,6 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/ssl/error.hpp>
-#include <boost/asio/ssl/host_name_verification.hpp>
 #include <boost/asio/write.hpp>
 
 #include <netinet/tcp.h>
@@ -74,7 +73,8 @@ struct Transport::Lookup {
   std::vector<Endpoint> endpoints;
 };
 
-Transport::Transport(asio::any_io_executor executor) : executor_(std::move(executor)), socket_(executor_) {
+Transport::Transport(asio::any_io_executor executor, TlsOptions tls_options)
+    : executor_(std::move(executor)), socket_(executor_), tls_options_(std::move(tls_options)) {
 }
 
 Transport::~Transport() = default;
@@ -135,24 +135,13 @@ asio::awaitable<Result<Done>> Transport::connect(Endpoint endpoint) {
 }
 
 Result<Done> Transport::prepare_tls(const std::string& host) {
-  error_code error;
-  if (!tls_context_) {
-    auto context = std::make_unique<asio::ssl::context>(asio::ssl::context::tls_client);
-    context->set_default_verify_paths(error);
-    if (error) return Error{Errc::tls, "the system's CA store cannot be read: " + error.message()};
-    SSL_CTX_set_min_proto_version(context->native_handle(), TLS1_2_VERSION);
-    tls_context_ = std::move(context);
+  if (!tls_context_ || tls_options_.has_files()) {
+    auto context = make_tls_context(tls_options_);
+    if (!context) return context.error();
+    tls_context_ = std::move(*context);
   }
   tls_.emplace(socket_, *tls_context_);
-  tls_->set_verify_mode(asio::ssl::verify_peer, error);
-  if (!error) tls_->set_verify_callback(asio::ssl::host_name_verification(host), error);
-  if (error) return Error{Errc::tls, error.message()};
-  asio::ip::make_address(host, error);
-  const bool is_name = static_cast<bool>(error);
-  // RFC 6066 §3: server_name carries names only, never addresses.
-  if (is_name && SSL_set_tlsext_host_name(tls_->native_handle(), host.c_str()) != 1)
-    return Error{Errc::tls, "the host name does not fit into the handshake"};
-  return Done{};
+  return expect_peer(tls_->native_handle(), tls_options_, host);
 }
 
 asio::awaitable<Result<Done>> Transport::shake_hands(std::string host) {
@@ -161,7 +150,8 @@ asio::awaitable<Result<Done>> Transport::shake_hands(std::string host) {
   if (!error) co_return Done{};
   // A peer that hangs up here does not speak TLS, or wants what we do not offer: "closed" would send a reader astray.
   if (kind_of(error) == Errc::timeout) co_return failure("TLS handshake", error);
-  co_return Error{Errc::tls, "TLS handshake: " + error.message()};
+  const auto distrust = verification_failure(tls_->native_handle());
+  co_return Error{Errc::tls, "TLS handshake: " + (distrust.empty() ? error.message() : "the certificate: " + distrust)};
 }
 
 asio::awaitable<Result<Done>> Transport::write(std::string_view bytes) {

@@ -4,6 +4,7 @@
 
 #include "lib/base/deadline.hpp"
 #include "lib/base/error.hpp"
+#include "lib/redis/tls.hpp"
 #include "lib/redis/uri.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
@@ -24,7 +25,7 @@ namespace midst::redis {
 /// One stream, opened again and again. Coroutines use `this`: the owner keeps it alive until they have ended.
 class Transport {
  public:
-  explicit Transport(asio::any_io_executor executor);
+  Transport(asio::any_io_executor executor, TlsOptions tls_options);
   ~Transport();
   Transport(const Transport&) = delete;
   Transport& operator=(const Transport&) = delete;
@@ -59,7 +60,8 @@ class Transport {
 
   asio::any_io_executor executor_;
   Socket socket_;
-  std::unique_ptr<asio::ssl::context> tls_context_;  ///< Made at the first TLS connect: it reads the CA store.
+  const TlsOptions tls_options_;
+  std::unique_ptr<asio::ssl::context> tls_context_;  ///< Made when it is first needed: it reads the CA store.
   std::optional<asio::ssl::stream<Socket&>> tls_;
   std::shared_ptr<Lookup> lookup_;  ///< One name lookup at a time; outlives a cancelled caller.
 };

@@ -8,6 +8,10 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <gtest/gtest.h>
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
 #include <chrono>
 #include <memory>
 #include <string>
@@ -95,6 +99,43 @@ TEST_F(RedisConnection, KeepsTheConnectionAndSendsOneWritePerPipeline) {
   EXPECT_EQ(connection.connect_count(), 1u);
   EXPECT_TRUE(connection.is_connected());
   EXPECT_GT(connection.last_connect_duration().count(), 0);
+}
+
+TEST_F(RedisConnection, CountsTheBytesOfAllItsConnections) {
+  ScriptedServer server(io, {{Step::await("PING"), Step::send("+PONG\r\n"), Step::close()}});
+  Connection connection(io.get_executor(), at(server.port()), plain());
+  ASSERT_TRUE(run(connection, {{"PING"}}));
+  EXPECT_EQ(connection.traffic().sent_bytes, 14u);
+  EXPECT_EQ(connection.traffic().received_bytes, 7u);
+  connection.close();
+  ASSERT_TRUE(run(connection, {{"PING"}}));
+  EXPECT_EQ(connection.traffic().sent_bytes, 28u);
+  EXPECT_EQ(connection.traffic().received_bytes, 14u);
+}
+
+/// @return an option of the socket of this process that is connected to the port, or -1.
+int socket_option(std::uint16_t port, int level, int name) {
+  for (int descriptor = 3; descriptor < 256; ++descriptor) {
+    sockaddr_in peer{};
+    socklen_t size = sizeof peer;
+    if (::getpeername(descriptor, reinterpret_cast<sockaddr*>(&peer), &size) != 0) continue;
+    if (peer.sin_family != AF_INET || ntohs(peer.sin_port) != port) continue;
+    int value = -1;
+    size = sizeof value;
+    return ::getsockopt(descriptor, level, name, &value, &size) == 0 ? value : -1;
+  }
+  return -1;
+}
+
+TEST_F(RedisConnection, LetsTheKernelNoticeAPeerThatVanished) {
+  ScriptedServer server(io, {{Step::await("PING"), Step::send("+PONG\r\n"), Step::hang()}});
+  Connection connection(io.get_executor(), at(server.port()), plain());
+  ASSERT_TRUE(run(connection, {{"PING"}}));
+  EXPECT_EQ(socket_option(server.port(), SOL_SOCKET, SO_KEEPALIVE), 1);
+  EXPECT_EQ(socket_option(server.port(), IPPROTO_TCP, TCP_KEEPIDLE), 15);
+  EXPECT_EQ(socket_option(server.port(), IPPROTO_TCP, TCP_KEEPINTVL), 5);
+  EXPECT_EQ(socket_option(server.port(), IPPROTO_TCP, TCP_KEEPCNT), 3);
+  EXPECT_EQ(socket_option(server.port(), IPPROTO_TCP, TCP_USER_TIMEOUT), 20'000);
 }
 
 TEST_F(RedisConnection, AnswersNothingToNoCommands) {
