@@ -40,6 +40,7 @@ ARGUMENTS = arguments()
 os.environ["MIDST_BIN_DIR"] = str(ARGUMENTS.bin or os.environ.get("MIDST_BIN_DIR") or HERE.parents[2] / "build/release/bin")
 import measure  # noqa: E402
 import peers  # noqa: E402
+import sampled_keys  # noqa: E402
 from resp import Client  # noqa: E402
 from stack import BIN, Agent, Redis, RedisExporter, Server, wait_until  # noqa: E402
 
@@ -199,8 +200,7 @@ class Bench:
         return answers
 
     def keys(self):
-        import sampled_keys
-        sampled_keys.run(self, KEYS)
+        sampled_keys.run(self, KEYS, ARGUMENTS.blocks)
 
     def run(self):
         if not self.exporters:
