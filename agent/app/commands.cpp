@@ -147,6 +147,14 @@ std::string render(const metrics::Exposition& page, const std::string& format) {
   return metrics::encode(page, format == "openmetrics" ? metrics::Format::openmetrics : metrics::Format::text);
 }
 
+/// What the user of a Redis target needs, as it is typed into redis-cli; the password is a placeholder.
+std::string acl_line(const sources::RedisOptions& options) {
+  const auto login = options.login ? options.login() : redis::Login{options.uri.username, ""};
+  const bool has_name = login && !login->username.empty() && login->username != "default";
+  return fmt::format("ACL SETUSER {} on >PASSWORD resetkeys resetchannels -@all {}",
+                     has_name ? login->username : "midst-agent", sources::redis_acl_rules(options));
+}
+
 json problem_json(const Problem& problem) {
   return {{"place", problem.place}, {"severity", problem.is_error ? "error" : "warning"}, {"message", problem.message}};
 }
@@ -190,8 +198,14 @@ int check(const std::optional<std::string>& config_path, bool connects, bool as_
     const auto scraper = make_target_scraper(loop.get_executor(), parsed.config);
     const auto collected = collect_targets(loop, *scraper, {}, parsed.config.scrape.timeout);
     for (const auto& target : collected.status) {
-      report["targets"].push_back(outcome_json(target));
+      auto entry = outcome_json(target);
       if (!as_json) std::cout << outcome_line(target) << '\n';
+      for (const auto& options : parsed.config.redis)
+        if (target.id.kind == "redis" && target.id.target == options.name) {
+          entry["acl"] = acl_line(options);
+          if (!as_json) std::cout << "  a user with just the rights for this: " << acl_line(options) << '\n';
+        }
+      report["targets"].push_back(std::move(entry));
     }
     if (!all_up(collected.status)) code = exit_failed;
   }

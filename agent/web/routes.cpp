@@ -75,6 +75,15 @@ std::optional<std::string_view> kind_of_view(std::string_view view) {
   return std::nullopt;
 }
 
+/// @return the page in the form that the request accepts.
+Response encoded(const metrics::Exposition& exposition, const Request& request) {
+  const auto format = metrics::negotiate(request.header("Accept"));
+  Response response;
+  response.content_type = metrics::content_type(format);
+  response.body = metrics::encode(exposition, format);
+  return response;
+}
+
 /// What a page shows, or the answer to a request that asks for something unknown.
 using Selected = boost::system::result<scrape::Selection, Response>;
 
@@ -88,6 +97,8 @@ class Site {
   asio::awaitable<Response> metrics(Request request) const;
   asio::awaitable<Response> view(Request request) const;
   asio::awaitable<Response> probe(Request request) const;
+  asio::awaitable<Response> scrape_once(Request request) const;
+  asio::awaitable<Response> discover(Request request) const;
   asio::awaitable<Response> healthy(Request request) const;
   asio::awaitable<Response> ready(Request request) const;
   asio::awaitable<Response> reload(Request request) const;
@@ -100,6 +111,7 @@ class Site {
   asio::awaitable<Response> scrape(Request request, scrape::Selection selection) const;
   [[nodiscard]] Selected select(const Request& request, std::string_view view) const;
   [[nodiscard]] std::string known_targets() const;
+  [[nodiscard]] Deadline deadline_of(const Request& request) const;
   [[nodiscard]] AgentFacts facts() const;
   [[nodiscard]] bool is_ready() const { return !hooks_.is_ready || hooks_.is_ready(); }
 
@@ -121,6 +133,7 @@ constexpr Route routes[] = {
     {"/metrics", reading, &Site::metrics},       {"/metrics/redis", reading, &Site::view},
     {"/metrics/postgres", reading, &Site::view}, {"/metrics/pgbouncer", reading, &Site::view},
     {"/metrics/api", reading, &Site::view},      {"/probe", reading, &Site::probe},
+    {"/scrape", reading, &Site::scrape_once},    {"/discover-cluster-nodes", reading, &Site::discover},
     {"/-/healthy", reading, &Site::healthy},     {"/-/ready", reading, &Site::ready},
     {"/-/reload", writing, &Site::reload},       {"/api/v1/status", reading, &Site::status},
     {"/api/v1/live", reading, &Site::live},      {"/", reading, &Site::asset},
@@ -179,6 +192,40 @@ asio::awaitable<Response> Site::probe(Request request) const {
   co_return co_await std::move(answering);
 }
 
+asio::awaitable<Response> Site::scrape_once(Request request) const {
+  if (!options_.probe || !hooks_.scrape_once)
+    co_return plain(404, "scraping on demand is off; set probe = true under [web] to turn it on");
+  const auto targets = request.parameters("target");
+  ProbeRequest probe{targets.empty() ? "" : targets.front(), {}, deadline_of(request)};
+  for (const auto name : {"check-keys", "check-single-keys", "check-streams", "check-single-streams", "count-keys"})
+    for (auto& value : request.parameters(name)) probe.checks.emplace_back(name, std::move(value));
+  auto scraping = hooks_.scrape_once(std::move(probe));
+  const auto page = co_await std::move(scraping);
+  if (!page) co_return plain(page.error().code == Errc::config ? 400 : 502, page.error().message);
+  co_return encoded(**page, request);
+}
+
+asio::awaitable<Response> Site::discover(Request request) const {
+  if (!options_.discovery || !hooks_.discover)
+    co_return plain(404, "cluster discovery is off; set discovery = true under [web] to turn it on");
+  const auto targets = request.parameters("target");
+  auto discovering = hooks_.discover(targets.empty() ? "" : targets.front(), deadline_of(request));
+  const auto nodes = co_await std::move(discovering);
+  if (!nodes) co_return plain(nodes.error().code == Errc::config ? 400 : 502, nodes.error().message);
+  // The form of Prometheus' http_sd_config: one group without labels.
+  std::string document = R"([{"targets":[)";
+  for (const auto& node : *nodes) {
+    if (&node != &nodes->front()) document += ',';
+    text::append_json_string(document, node);
+  }
+  co_return json(document + R"(],"labels":{}}])");
+}
+
+Deadline Site::deadline_of(const Request& request) const {
+  return std::chrono::steady_clock::now() +
+         scrape_budget(request.header("X-Prometheus-Scrape-Timeout-Seconds"), options_.scrape_timeout);
+}
+
 asio::awaitable<Response> Site::page(Request request, std::string_view view) const {
   auto selected = select(request, view);
   if (!selected) co_return selected.error();
@@ -187,14 +234,9 @@ asio::awaitable<Response> Site::page(Request request, std::string_view view) con
 }
 
 asio::awaitable<Response> Site::scrape(Request request, scrape::Selection selection) const {
-  const auto budget = scrape_budget(request.header("X-Prometheus-Scrape-Timeout-Seconds"), options_.scrape_timeout);
-  auto scraping = scraper_->scrape(std::move(selection), std::chrono::steady_clock::now() + budget);
+  auto scraping = scraper_->scrape(std::move(selection), deadline_of(request));
   const auto exposition = co_await std::move(scraping);
-  const auto format = metrics::negotiate(request.header("Accept"));
-  Response response;
-  response.content_type = metrics::content_type(format);
-  response.body = metrics::encode(*exposition, format);
-  co_return response;
+  co_return encoded(*exposition, request);
 }
 
 Selected Site::select(const Request& request, std::string_view view) const {

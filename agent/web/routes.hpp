@@ -9,8 +9,10 @@
 
 #include <chrono>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace midst::web {
@@ -19,15 +21,27 @@ namespace midst::web {
 struct WebOptions {
   std::chrono::milliseconds scrape_timeout{9000};  ///< Upper bound of a scrape, `[scrape] timeout`.
   bool lifecycle = false;                          ///< `[web] lifecycle`: whether /-/reload works.
-  bool probe = false;                              ///< `[web] probe`: whether /probe works.
+  bool probe = false;                              ///< `[web] probe`: whether /probe and /scrape work.
+  bool discovery = false;                          ///< `[web] discovery`: whether /discover-cluster-nodes works.
   std::string view;                                ///< What /metrics shows: one of views(), or empty for everything.
+};
+
+/// One request for a target of the caller's choice, as redis_exporter's /scrape takes it.
+struct ProbeRequest {
+  std::string target;                                       ///< Its name, or its address as a URL or host:port.
+  std::vector<std::pair<std::string, std::string>> checks;  ///< "check-keys" and its likes, in the order of the query.
+  Deadline deadline;
 };
 
 /// What the routes ask of the rest of the agent. Called on the loop thread; an empty one has its default.
 struct Hooks {
-  std::function<Result<Done>()> reload;            ///< /-/reload; its error's message is the answer. Empty: refused.
-  std::function<bool()> is_ready;                  ///< Empty: ready.
-  std::function<std::vector<Counter>()> counters;  ///< For /api/v1/live. Empty: none.
+  std::function<Result<Done>()> reload;  ///< /-/reload; its error's message is the answer. Empty: refused.
+  std::function<bool()> is_ready;        ///< Empty: ready.
+  /// /scrape: a page made for this request. Errc::config is the caller's mistake. Empty: there is no such page.
+  std::function<asio::awaitable<Result<std::shared_ptr<const metrics::Exposition>>>(ProbeRequest)> scrape_once;
+  /// /discover-cluster-nodes: the addresses of a target's cluster. Empty: there is no such page.
+  std::function<asio::awaitable<Result<std::vector<std::string>>>(std::string target, Deadline)> discover;
+  std::function<std::vector<Counter>()> counters;       ///< For /api/v1/live. Empty: none.
   Deadline started = std::chrono::steady_clock::now();  ///< Of the process; for the uptime.
 };
 

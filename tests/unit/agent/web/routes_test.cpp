@@ -327,5 +327,63 @@ TEST_F(RoutesTest, StatusIsJsonAboutEverySource) {
   EXPECT_EQ(live["counters"]["midst_agent_http_requests_total"], 12);
 }
 
+asio::awaitable<Result<std::shared_ptr<const metrics::Exposition>>> page_with(std::string name, double value) {
+  metrics::SnapshotBuilder builder;
+  builder.add({name, metrics::MetricType::gauge, "", "Shown once."}, value);
+  std::vector<std::shared_ptr<const metrics::Snapshot>> snapshots{
+      std::make_shared<const metrics::Snapshot>(builder.freeze())};
+  co_return std::make_shared<const metrics::Exposition>(metrics::merge(std::move(snapshots)));
+}
+
+asio::awaitable<Result<std::shared_ptr<const metrics::Exposition>>> page_error(Error error) {
+  co_return error;
+}
+
+asio::awaitable<Result<std::vector<std::string>>> nodes(std::vector<std::string> found) {
+  co_return found;
+}
+
+TEST_F(RoutesTest, ScrapesOnceWithTheChecksOfTheRequest) {
+  EXPECT_EQ(get("/scrape?target=main").status, 404U);
+  ProbeRequest seen;
+  options_.probe = true;
+  hooks_.scrape_once = [&seen](ProbeRequest probe) {
+    seen = std::move(probe);
+    return page_with("once", 7);
+  };
+  const auto answer = get("/scrape?target=redis://127.0.0.1:6379&check-keys=db0%3Da*&count-keys=b&other=x");
+  EXPECT_EQ(answer.status, 200U);
+  EXPECT_NE(answer.body.find("once 7\n"), std::string::npos) << answer.body;
+  EXPECT_EQ(seen.target, "redis://127.0.0.1:6379");
+  const std::vector<std::pair<std::string, std::string>> checks{{"check-keys", "db0=a*"}, {"count-keys", "b"}};
+  EXPECT_EQ(seen.checks, checks);
+  EXPECT_EQ(asked(), "");
+}
+
+TEST_F(RoutesTest, TellsTheCallersMistakesApartInAScrapeOnce) {
+  options_.probe = true;
+  hooks_.scrape_once = [](ProbeRequest) { return page_error({Errc::config, "no such target"}); };
+  EXPECT_EQ(get("/scrape?target=x").status, 400U);
+  EXPECT_EQ(get("/scrape?target=x").body, "no such target\n");
+  hooks_.scrape_once = [](ProbeRequest) { return page_error({Errc::timeout, "late"}); };
+  EXPECT_EQ(get("/scrape?target=x").status, 502U);
+}
+
+TEST_F(RoutesTest, AnswersClusterDiscoveryInTheFormOfHttpServiceDiscovery) {
+  EXPECT_EQ(get("/discover-cluster-nodes").status, 404U);
+  options_.discovery = true;
+  std::string target;
+  hooks_.discover = [&target](std::string asked_for, Deadline) {
+    target = std::move(asked_for);
+    return nodes({"redis://10.0.0.1:6379", "redis://[::1]:6380"});
+  };
+  const auto answer = get("/discover-cluster-nodes?target=main");
+  EXPECT_EQ(answer.content_type, "application/json");
+  EXPECT_EQ(answer.body, R"([{"targets":["redis://10.0.0.1:6379","redis://[::1]:6380"],"labels":{}}])");
+  EXPECT_EQ(target, "main");
+  hooks_.discover = [](std::string, Deadline) { return nodes({}); };
+  EXPECT_EQ(get("/discover-cluster-nodes").body, R"([{"targets":[],"labels":{}}])");
+}
+
 }  // namespace
 }  // namespace midst::web
