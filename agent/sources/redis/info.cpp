@@ -2,6 +2,10 @@
 
 #include "agent/sources/redis/cluster.hpp"
 #include "agent/sources/redis/families.hpp"
+#include "agent/sources/redis/info_extra.hpp"
+#include "agent/sources/redis/info_keysizes.hpp"
+#include "agent/sources/redis/info_lines.hpp"
+#include "agent/sources/redis/info_replication.hpp"
 #include "agent/sources/redis/keyspace.hpp"
 #include "lib/base/text.hpp"
 
@@ -17,11 +21,15 @@ using metrics::Label;
 using metrics::LabelSet;
 using metrics::MetricSpec;
 
+constexpr MetricSpec server_info{"redis_server_info", metrics::MetricType::gauge, "",
+                                 "How the server was built and where it runs. Always 1."};
+
 /// Fields that are text: labels of the info families, or facts.
 struct Texts {
   std::string_view role, redis_version, redis_build_id, redis_mode, os, maxmemory_policy, tcp_port, run_id, process_id,
-      master_replid, valkey_version, valkey_release_stage, server_mode, read_only, uptime, server_time_usec,
-      cluster_enabled;
+      master_replid, valkey_version, valkey_release_stage, server_mode, read_only, cluster_enabled, master_offset;
+  std::string_view server_name, availability_zone, arch_bits, mem_allocator, process_supervised, multiplexing_api,
+      gcc_version;
 };
 
 struct TextField {
@@ -44,25 +52,21 @@ constexpr TextField text_fields[] = {
     {"valkey_version", &Texts::valkey_version},
     {"valkey_release_stage", &Texts::valkey_release_stage},
     {"slave_read_only", &Texts::read_only},
-    {"uptime_in_seconds", &Texts::uptime},
-    {"server_time_usec", &Texts::server_time_usec},
     {"cluster_enabled", &Texts::cluster_enabled},
+    {"master_repl_offset", &Texts::master_offset},
+    {"server_name", &Texts::server_name},
+    {"availability_zone", &Texts::availability_zone},
+    {"arch_bits", &Texts::arch_bits},
+    {"mem_allocator", &Texts::mem_allocator},
+    {"process_supervised", &Texts::process_supervised},
+    {"multiplexing_api", &Texts::multiplexing_api},
+    {"gcc_version", &Texts::gcc_version},
 };
 
-/// Fields of the link to the master, with "master_" or KeyDB's "master_2_" taken off the front.
-struct MasterField {
-  std::string_view field;
-  const MetricSpec* spec;
-};
-constexpr MasterField master_fields[] = {
-    {"link_status", &family::master_link_up},
-    {"last_io_seconds_ago", &family::master_last_io},
-    {"sync_in_progress", &family::master_sync_in_progress},
-    {"link_down_since_seconds", &family::master_link_down_since},
-    {"sync_total_bytes", &family::master_sync_total},
-    {"sync_read_bytes", &family::master_sync_read},
-    {"sync_left_bytes", &family::master_sync_left},
-    {"sync_last_io_seconds_ago", &family::master_sync_last_io},
+/// What a field is known for: a sample, a text, or both.
+struct KnownField {
+  const Row* row = nullptr;
+  std::string_view Texts::*text = nullptr;
 };
 
 /// Kinds of errors that the server itself raises and that alerts look for: they keep their own series at the limit.
@@ -78,18 +82,23 @@ bool strip(std::string_view& text, std::string_view prefix) noexcept {
   return true;
 }
 
-bool is_digits(std::string_view text) noexcept {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
-}
-
-std::string_view Texts::*find_text_field(std::string_view field) noexcept {
+const KnownField* find_known(std::string_view field) noexcept {
   static const auto by_field = [] {
-    std::unordered_map<std::string_view, std::string_view Texts::*> map;
-    for (const auto& entry : text_fields) map.emplace(entry.field, entry.member);
+    std::unordered_map<std::string_view, KnownField> map;
+    for (const auto& row : catalog()) map[row.field].row = &row;
+    for (const auto& entry : text_fields) map[entry.field].text = entry.member;
     return map;
   }();
   const auto found = by_field.find(field);
-  return found == by_field.end() ? nullptr : found->second;
+  return found == by_field.end() ? nullptr : &found->second;
+}
+
+void add_sample(const Row& row, std::string_view value, metrics::SnapshotBuilder& builder) {
+  if (row.scale < 1 && value.ends_with('%')) value.remove_suffix(1);
+  const auto number = parse_value(value);
+  if (!number) return;
+  // Divided where it is a fraction: 1e-6 has no exact double, 1e6 has.
+  builder.family(row.spec).add(row.scale < 1 ? *number / std::round(1 / row.scale) : *number * row.scale);
 }
 
 /// Percentiles of one command: "p50=1.003,p99=2.007,p99.9=2.007".
@@ -144,7 +153,12 @@ std::optional<double> parse_count(std::string_view text) noexcept {
 /// Reads line after line; what needs the whole text is done by finish().
 class Reader {
  public:
-  Reader(const InfoOptions& options, metrics::SnapshotBuilder& builder) : options_(options), builder_(builder) {
+  Reader(const InfoOptions& options, metrics::SnapshotBuilder& builder)
+      : options_(options),
+        builder_(builder),
+        replication_(options.max_labels, builder),
+        lines_(options.max_labels, builder),
+        extra_(options.extra_fields, options.max_extra_fields, builder) {
     facts_.commands.reserve(256);
   }
 
@@ -152,20 +166,23 @@ class Reader {
   Result<InfoFacts> finish();
 
  private:
-  void read_family(std::string_view field, std::string_view value);
+  /// @return whether the field is of a family that this agent knows.
+  bool read_family(std::string_view field, std::string_view value);
   void read_command(std::string_view command, std::string_view value);
   void read_error(std::string_view kind, std::string_view value);
-  void read_replica(std::string_view field, std::string_view value);
-  void read_master(std::string_view field, std::string_view value);
-  void add_of_master(const MetricSpec& spec, std::string_view value);
+  void read_database(std::string_view field, std::string_view value);
   void add_percentiles();
   void add_databases_seen();
   void add_folded(const MetricSpec& spec, std::size_t count);
   void add_instance_info();
-  [[nodiscard]] std::optional<double> start_seconds() const;
+  void add_server_info();
 
   const InfoOptions& options_;
   metrics::SnapshotBuilder& builder_;
+  ReplicationReader replication_;
+  LineReader lines_;
+  ExtraReader extra_;
+  std::string_view section_;
   Texts texts_;
   InfoFacts facts_;
   std::size_t known_fields_ = 0;
@@ -174,15 +191,15 @@ class Reader {
   std::size_t command_count_ = 0;
   std::vector<std::pair<std::string_view, std::string_view>> percentiles_;  ///< Command and its line's value.
   std::vector<Database> databases_;
-  std::string_view master_host_, master_port_;
-  std::size_t replicas_ = 0, other_errors_ = 0;
-  std::size_t folded_commands_ = 0, folded_errors_ = 0, folded_replicas_ = 0, folded_databases_ = 0;
+  std::size_t other_errors_ = 0, key_sizes_ = 0;
+  std::size_t folded_commands_ = 0, folded_errors_ = 0, folded_databases_ = 0, folded_key_sizes_ = 0;
   double folded_error_count_ = 0;
 };
 
 void Reader::read_line(std::string_view line) {
-  if (line.starts_with("# ")) {
-    if (line == "# Keyspace") has_keyspace_ = true;
+  if (auto header = line; strip(header, "# ")) {
+    section_ = header;
+    if (header == "Keyspace") has_keyspace_ = true;
     return;
   }
   const auto colon = line.find(':');
@@ -196,39 +213,46 @@ void Reader::read_line(std::string_view line) {
     percentiles_.emplace_back(rest, value);
     return;
   }
-  const auto* row = find_row(field);
-  if (row != nullptr) {
+  if (const auto* known = find_known(field)) {
     ++known_fields_;
-    if (const auto number = parse_value(value)) builder_.family(row->spec).add(*number * row->scale);
-  }
-  if (const auto member = find_text_field(field); member != nullptr) {
-    ++known_fields_;
-    texts_.*member = value;
-  } else if (row == nullptr) {
-    read_family(field, value);
+    if (known->row != nullptr) add_sample(*known->row, value, builder_);
+    if (known->text != nullptr) texts_.*known->text = value;
+  } else if (!read_family(field, value)) {
+    extra_.read(section_, field, value);
   }
 }
 
-void Reader::read_family(std::string_view field, std::string_view value) {
+bool Reader::read_family(std::string_view field, std::string_view value) {
   auto rest = field;
-  if (strip(rest, "errorstat_")) return read_error(rest, value);
-  if (field.starts_with("db")) {
-    const auto database = parse_database(field, value);
-    if (database && databases_.size() < options_.max_labels)
+  if (strip(rest, "errorstat_")) {
+    read_error(rest, value);
+    return true;
+  }
+  if (strip(rest, "db") && !rest.empty() && rest.front() >= '0' && rest.front() <= '9') {
+    read_database(field, value);
+    return true;
+  }
+  if (field.starts_with("cluster_")) {
+    add_cluster_field(field, value, builder_);
+    return true;
+  }
+  return replication_.read(field, value) || lines_.read(field, value);
+}
+
+void Reader::read_database(std::string_view field, std::string_view value) {
+  if (const auto sizes = parse_key_sizes(field, value)) {
+    if (key_sizes_ < options_.max_key_sizes) {
+      ++key_sizes_;
+      add_key_sizes(*sizes, builder_);
+    } else {
+      ++folded_key_sizes_;
+    }
+  } else if (const auto database = parse_database(field, value)) {
+    if (databases_.size() < options_.max_labels)
       databases_.push_back(*database);
-    else if (database)
+    else
       ++folded_databases_;
-    return;
   }
-  if (strip(rest, "master_")) return read_master(rest, value);
-  if (field == "slave_repl_offset") return add_of_master(family::slave_repl_offset, value);
-  if (field == "slave_read_repl_offset") return add_of_master(family::slave_read_repl_offset, value);
-  if (field.starts_with("slave")) return read_replica(field, value);
-  if (strip(rest, "used_active_time_io_thread_") && is_digits(rest)) {
-    if (const auto seconds = parse_value(value)) builder_.add(family::io_thread_active, {{"thread", rest}}, *seconds);
-    return;
-  }
-  if (field.starts_with("cluster_")) add_cluster_field(field, value, builder_);
 }
 
 void Reader::read_command(std::string_view command, std::string_view value) {
@@ -269,59 +293,23 @@ void Reader::read_error(std::string_view kind, std::string_view value) {
   builder_.add(family::errors, {{"err", kind}}, *count);
 }
 
-void Reader::read_replica(std::string_view field, std::string_view value) {
-  const auto replica = parse_replica(field, value);
-  if (!replica) return;
-  if (replicas_ == options_.max_labels) {
-    ++folded_replicas_;
-    return;
-  }
-  ++replicas_;
-  const auto labels =
-      builder_.labels({{"slave_ip", replica->ip}, {"slave_port", replica->port}, {"slave_state", replica->state}});
-  builder_.family(family::slave_offset).add(labels, replica->offset);
-  if (replica->lag) builder_.family(family::slave_lag).add(labels, *replica->lag);
-}
-
-void Reader::read_master(std::string_view field, std::string_view value) {
-  // KeyDB numbers its further masters: master_host, master_1_host, master_2_host …
-  if (const auto bar = field.find('_'); bar != std::string_view::npos && is_digits(field.substr(0, bar)))
-    field.remove_prefix(bar + 1);
-  if (field == "host") {
-    master_host_ = value;
-  } else if (field == "port") {
-    master_port_ = value;
-  } else {
-    for (const auto& known : master_fields)
-      if (known.field == field)
-        add_of_master(*known.spec, field == "link_status" ? (value == "up" ? "1" : "0") : value);
-  }
-}
-
-void Reader::add_of_master(const MetricSpec& spec, std::string_view value) {
-  const auto number = text::parse_number(value);
-  builder_.add(spec, {{"master_host", master_host_}, {"master_port", master_port_}}, number ? *number : 0);
-}
-
 Result<InfoFacts> Reader::finish() {
   if (known_fields_ == 0) return Error{Errc::protocol, "the INFO reply has no known field"};
   add_percentiles();
   if (folded_errors_ > 0) builder_.add(family::errors, {{"err", "other"}}, folded_error_count_);
   add_databases_seen();
   add_instance_info();
+  add_server_info();
+  const auto offset = text::parse_number(texts_.master_offset);
+  replication_.finish(texts_.role, texts_.read_only, offset ? std::optional<double>(*offset) : std::nullopt);
+  if (options_.start_seconds != 0) builder_.add(family::start_time, options_.start_seconds);
   add_folded(family::errors, folded_errors_);
   add_folded(family::commands, folded_commands_);
-  add_folded(family::slave_offset, folded_replicas_);
   add_folded(family::db_keys, folded_databases_);
-  facts_.run_id = texts_.run_id;
-  facts_.has_cluster = texts_.cluster_enabled == "1";
-  if (const auto start = start_seconds()) {
-    facts_.start_seconds = *start;
-    builder_.add(family::start_time, *start);
-  }
-  auto version = texts_.redis_version;
-  if (const auto major = text::parse_integer(text::take_until(version, '.')))
-    facts_.major_version = static_cast<int>(*major);
+  add_folded(family::slave_offset, replication_.folded());
+  add_folded(line_specs().front(), lines_.folded());
+  if (options_.max_key_sizes > 0) add_folded(keysizes_specs().front(), folded_key_sizes_);
+  add_folded(info_field, extra_.folded());
   return std::move(facts_);
 }
 
@@ -367,21 +355,22 @@ void Reader::add_instance_info() {
   if (!texts_.valkey_version.empty()) labels.push_back({"valkey_version", texts_.valkey_version});
   if (!texts_.valkey_release_stage.empty()) labels.push_back({"valkey_release_stage", texts_.valkey_release_stage});
   builder_.family(family::instance_info).add(builder_.labels(labels), 1);
-  if (texts_.role != "slave") return;
-  builder_.add(family::slave_info,
-               {{"master_host", master_host_}, {"master_port", master_port_}, {"read_only", texts_.read_only}}, 1);
 }
 
-std::optional<double> Reader::start_seconds() const {
-  const auto uptime = text::parse_number(texts_.uptime);
-  if (!uptime) return std::nullopt;
-  const auto server_microseconds = text::parse_number(texts_.server_time_usec);  // since Redis 7.0
-  const double now = server_microseconds ? *server_microseconds / 1e6 : options_.now_seconds;
-  const double start = std::floor(now) - *uptime;
-  // Both clocks are cut to whole seconds, so the difference wavers by one; the first answer for a run stays.
-  const bool is_same_run = options_.latched_start_seconds != 0 && options_.latched_run_id == texts_.run_id &&
-                           (!texts_.run_id.empty() || std::abs(start - options_.latched_start_seconds) < 2);
-  return is_same_run ? options_.latched_start_seconds : start;
+void Reader::add_server_info() {
+  const std::string_view all[] = {texts_.server_name,       texts_.availability_zone, texts_.arch_bits,
+                                  texts_.mem_allocator,     texts_.gcc_version,       texts_.multiplexing_api,
+                                  texts_.process_supervised};
+  if (std::all_of(std::begin(all), std::end(all), [](std::string_view text) { return text.empty(); })) return;
+  builder_.add(server_info,
+               {{"server_name", texts_.server_name},
+                {"availability_zone", texts_.availability_zone},
+                {"arch_bits", texts_.arch_bits},
+                {"mem_allocator", texts_.mem_allocator},
+                {"gcc_version", texts_.gcc_version},
+                {"multiplexing_api", texts_.multiplexing_api},
+                {"process_supervised", texts_.process_supervised}},
+               1);
 }
 
 }  // namespace
@@ -429,28 +418,24 @@ std::optional<CommandStat> parse_command_stat(std::string_view fields) noexcept 
   return stat;
 }
 
-std::optional<Replica> parse_replica(std::string_view field, std::string_view value) noexcept {
-  if (!strip(field, "slave") || !is_digits(field)) return std::nullopt;
-  Replica replica;
-  bool has_offset = false;
-  while (!value.empty()) {
-    auto text = text::take_until(value, ',');
-    const auto name = text::take_until(text, '=');
-    if (name == "ip") replica.ip = text;
-    if (name == "port") replica.port = text;
-    if (name == "state") replica.state = text;
-    if (name != "offset" && name != "lag") continue;
-    const auto number = text::parse_number(text);
-    if (!number) return std::nullopt;
-    if (name == "lag") {
-      replica.lag = *number;
-    } else {
-      replica.offset = *number;
-      has_offset = true;
-    }
+std::size_t add_known_fields(std::string_view info, metrics::SnapshotBuilder& builder) {
+  std::size_t count = 0;
+  while (!info.empty()) {
+    auto value = text::take_until(info, '\n');
+    if (value.ends_with('\r')) value.remove_suffix(1);
+    const auto* row = find_row(text::take_until(value, ':'));
+    if (row == nullptr) continue;
+    add_sample(*row, value, builder);
+    ++count;
   }
-  if (!has_offset) return std::nullopt;
-  return replica;
+  return count;
+}
+
+std::vector<MetricSpec> info_specs() {
+  std::vector<MetricSpec> specs{server_info, info_field};
+  for (const auto& part : {replication_specs(), line_specs(), keysizes_specs()})
+    specs.insert(specs.end(), part.begin(), part.end());
+  return specs;
 }
 
 }  // namespace midst::sources::redis_info

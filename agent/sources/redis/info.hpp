@@ -1,5 +1,5 @@
 // INFO text → samples, in one pass, by the table of info_catalog.cpp. Pure: no I/O, no clock.
-// Used by redis_source.cpp; what other commands need from INFO comes back as InfoFacts.
+// Used by redis_source.cpp. Lines of several values are read by info_replication, info_lines, info_keysizes, keyspace.
 #pragma once
 
 #include "lib/base/error.hpp"
@@ -11,14 +11,15 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 namespace midst::sources::redis_info {
 
-/// One row of the catalogue: INFO field, family, and what the field's number is multiplied by.
+/// One row of the catalogue.
 struct Row {
-  std::string_view field;
-  metrics::MetricSpec spec;
-  double scale;
+  std::string_view field;    ///< INFO field.
+  metrics::MetricSpec spec;  ///< Its family.
+  double scale;              ///< What the field's number is multiplied by; a '%' behind the number is let pass.
 };
 
 /// @return all rows, in the order of the page.
@@ -28,13 +29,15 @@ struct Row {
 
 /// What the reader is told from outside.
 struct InfoOptions {
-  double now_seconds = 0;      ///< Unix time; used when the server does not tell its own.
-  std::string latched_run_id;  ///< The run for which start_seconds is known.
-  double latched_start_seconds = 0;
+  double start_seconds = 0;           ///< Unix time of the server's start, latched (ServerFacts); 0: not known.
   bool has_zero_databases = true;     ///< Whether empty databases get a 0.
   int databases = 16;                 ///< How many there are (CONFIG databases).
   std::size_t max_error_labels = 64;  ///< Further kinds of errors are folded into err="other".
-  std::size_t max_labels = 2000;      ///< Commands, replicas, threads or databases of one family.
+  std::size_t max_labels = 2000;      ///< Commands, replicas, databases or lines of one thing each.
+  std::size_t max_key_sizes = 64;     ///< Histograms of key sizes, one a database and type; 0: none.
+  /// Globs of fields without a metric of their own that are wanted as redis_info_field: "io_*", "stats:new_*".
+  std::span<const std::string> extra_fields;
+  std::size_t max_extra_fields = 100;  ///< Of them.
 };
 
 /// What commandstats say of one command, for the replies that are read after INFO.
@@ -46,17 +49,13 @@ struct CommandTotals {
 /// By name ("get", "config", "config|get"); the names point into the INFO text.
 using Commands = std::unordered_map<std::string_view, CommandTotals>;
 
-/// What INFO says that decides what else is asked.
+/// What the readers of other replies need of INFO.
 struct InfoFacts {
-  std::string run_id;
-  int major_version = 0;  ///< 7 for "7.0.15"; 0 when the server does not say.
-  bool has_cluster = false;
-  double start_seconds = 0;
   Commands commands;
 };
 
 /// Reads an INFO reply (LF or CRLF, sections in any order, unknown fields skipped) into `builder`.
-/// @return what else it told, or Errc::protocol when not one field is known.
+/// @return what others need of it, or Errc::protocol when not one field is known.
 [[nodiscard]] Result<InfoFacts> read_info(std::string_view info, const InfoOptions& options,
                                           metrics::SnapshotBuilder& builder);
 
@@ -72,14 +71,11 @@ struct CommandStat {
 /// @return nothing when calls or usec is missing or a count is no number.
 [[nodiscard]] std::optional<CommandStat> parse_command_stat(std::string_view fields) noexcept;
 
-/// One slaveN line; what it does not say is empty.
-struct Replica {
-  std::string_view ip, port, state;
-  double offset = 0;
-  std::optional<double> lag;
-};
-/// @param field  "slave0"; @param value "ip=…,port=…,state=online,offset=14,lag=0".
-/// @return nothing when the field has no number or offset or lag is none.
-[[nodiscard]] std::optional<Replica> parse_replica(std::string_view field, std::string_view value) noexcept;
+/// Adds the samples of the fields that the catalogue has, for replies beside INFO itself (INFO MODULES).
+/// @return how many there were.
+std::size_t add_known_fields(std::string_view info, metrics::SnapshotBuilder& builder);
+
+/// @return every family that read_info() can deliver and that is neither in catalog() nor in families.hpp.
+[[nodiscard]] std::vector<metrics::MetricSpec> info_specs();
 
 }  // namespace midst::sources::redis_info

@@ -32,12 +32,14 @@ TEST(RedisCatalog, HasEachFieldAndEachFamilyOnce) {
     EXPECT_TRUE(names.insert(row.spec.name).second) << row.spec.name;
   }
   for (const auto* spec : family::all) EXPECT_TRUE(names.insert(spec->name).second) << spec->name;
+  for (const auto& spec : info_specs()) EXPECT_TRUE(names.insert(spec.name).second) << spec.name;
 }
 
 TEST(RedisCatalog, SaysOneSentenceOfEachFamilyAndItsUnit) {
   std::vector<metrics::MetricSpec> specs;
   for (const auto& row : catalog()) specs.push_back(row.spec);
   for (const auto* spec : family::all) specs.push_back(*spec);
+  for (const auto& spec : info_specs()) specs.push_back(spec);
   for (const auto& spec : specs) {
     SCOPED_TRACE(spec.name);
     EXPECT_TRUE(spec.name.starts_with("redis_"));
@@ -180,37 +182,6 @@ TEST(RedisInfo, LeavesOutCommandsAboveTheLimitAndCountsThem) {
   EXPECT_TRUE(test::has_line(page, "redis_exporter_folded_series{metric=\"redis_commands_total\"} 2"));
 }
 
-TEST(RedisInfo, ReadsReplicaLines) {
-  const auto full = parse_replica("slave0", "ip=10.254.11.1,port=6379,state=online,offset=1751844676,lag=0");
-  ASSERT_TRUE(full);
-  EXPECT_EQ(full->ip, "10.254.11.1");
-  EXPECT_EQ(full->port, "6379");
-  EXPECT_EQ(full->state, "online");
-  EXPECT_EQ(full->offset, 1751844676);
-  EXPECT_EQ(full->lag, 0);
-  const auto ipv6 = parse_replica("slave12", "ip=2a00:1450::200e,port=6379,state=online,offset=1");
-  ASSERT_TRUE(ipv6);
-  EXPECT_EQ(ipv6->ip, "2a00:1450::200e");
-  EXPECT_FALSE(ipv6->lag);
-  const auto bare = parse_replica("slave1", "offset=1751844676,lag=0");
-  ASSERT_TRUE(bare);
-  EXPECT_EQ(bare->ip, "");
-}
-
-TEST(RedisInfo, RefusesBrokenReplicaLines) {
-  const std::string good = "ip=10.0.0.1,port=1,state=online,offset=1,lag=0";
-  for (const auto& [field, value] : std::vector<std::pair<std::string, std::string>>{
-           {"slave", good},
-           {"slaveA", good},
-           {"slave0x", good},
-           {"master0", good},
-           {"slave0", ""},
-           {"slave0", "ip=10.0.0.1,port=1,state=online,offset=here,lag=0"},
-           {"slave0", "ip=10.0.0.1,port=1,state=online,offset=1,lag=later"},
-           {"slave0", "ip=10.0.0.1,lag=0"}})
-    EXPECT_FALSE(parse_replica(field, value)) << field << ":" << value;
-}
-
 TEST(RedisInfo, ReadsThreadTimesByNumberOnly) {
   EXPECT_EQ(
       samples("used_active_time_io_thread_0:1.5\nused_active_time_io_thread_foo:2\nused_active_time_io_thread_:3\n"
@@ -218,26 +189,11 @@ TEST(RedisInfo, ReadsThreadTimesByNumberOnly) {
       "redis_active_time_io_thread_seconds_total{thread=\"0\"} 1.5\nredis_hz 1\n");
 }
 
-TEST(RedisInfo, TakesTheStartFromTheServersClockAndKeepsIt) {
+TEST(RedisInfo, ShowsTheStartThatItIsTold) {
   InfoOptions options;
-  options.now_seconds = 5000.9;
-  EXPECT_TRUE(test::has_line(samples("uptime_in_seconds:100\n", options), "redis_start_time_seconds 4900"));
-  const std::string info = "run_id:abc\nuptime_in_seconds:100\nserver_time_usec:2000999999\n";
-  EXPECT_TRUE(test::has_line(samples(info, options), "redis_start_time_seconds 1900"));
-  options.latched_run_id = "abc";
-  options.latched_start_seconds = 1899;
-  EXPECT_TRUE(test::has_line(samples(info, options), "redis_start_time_seconds 1899"));
-  options.latched_run_id = "other";
-  EXPECT_TRUE(test::has_line(samples(info, options), "redis_start_time_seconds 1900"));
-}
-
-TEST(RedisInfo, TellsWhatElseToAsk) {
-  metrics::SnapshotBuilder builder;
-  const auto facts = read_info("redis_version:7.0.15\nrun_id:abc\ncluster_enabled:1\n", {}, builder);
-  ASSERT_TRUE(facts);
-  EXPECT_EQ(facts->run_id, "abc");
-  EXPECT_EQ(facts->major_version, 7);
-  EXPECT_TRUE(facts->has_cluster);
+  EXPECT_EQ(samples("hz:1\n", options), "redis_hz 1\n");
+  options.start_seconds = 1899;
+  EXPECT_EQ(samples("hz:1\n", options), "redis_hz 1\nredis_start_time_seconds 1899\n");
 }
 
 TEST(RedisInfo, ShowsZeroForEmptyDatabasesOnlyWhereTheServerShowsDatabases) {
@@ -252,6 +208,54 @@ TEST(RedisInfo, ShowsZeroForEmptyDatabasesOnlyWhereTheServerShowsDatabases) {
             "redis_cluster_enabled 1\nredis_db_keys{db=\"db0\"} 0\nredis_db_keys_expiring{db=\"db0\"} 0\n");
   options.has_zero_databases = false;
   EXPECT_EQ(samples("hz:1\n# Keyspace\n", options), "redis_hz 1\n");
+}
+
+TEST(RedisInfo, TurnsUnitsIntoBaseUnits) {
+  EXPECT_EQ(samples("used_memory_peak_perc:75.50%\nloading_loaded_perc:25.00\ninstantaneous_input_kbps:1.50\n"
+                    "total_active_defrag_time:1500\nserver_time_usec:1714701488527373\nused_memory_dataset_perc:x%\n"),
+            "redis_memory_used_peak_ratio 0.755\nredis_loading_progress_ratio 0.25\n"
+            "redis_instantaneous_input_bytes_per_second 1536\nredis_active_defrag_time_seconds_total 1.5\n"
+            "redis_server_time_seconds 1714701488.527373\n");
+}
+
+TEST(RedisInfo, LetsPassAPercentSignOnlyWhereAPercentageIsMeant) {
+  EXPECT_EQ(samples("hz:1\nconnected_clients:12%\n"), "redis_hz 1\n");
+}
+
+TEST(RedisInfo, ReadsHugeNumbers) {
+  EXPECT_EQ(samples("total_net_input_bytes:18446744073709551615\nkeyspace_hits:9007199254740993\n"
+                    "used_memory:1e308\nexpired_keys:-1\nmaxmemory:1e999\n"),
+            "redis_net_input_bytes_total 18446744073709551616\nredis_keyspace_hits_total 9007199254740992\n"
+            "redis_memory_used_bytes 1e+308\nredis_expired_keys_total -1\nredis_memory_max_bytes +Inf\n");
+}
+
+TEST(RedisInfo, ShowsKeySizesUpToTheirLimit) {
+  const std::string info = "hz:1\ndb0_distrib_lists_items:1=2\ndb0_distrib_sets_items:1=3\n";
+  InfoOptions options;
+  options.max_key_sizes = 1;
+  const auto page = samples(info, options);
+  EXPECT_TRUE(test::has_line(page, "redis_db_key_items_count{db=\"db0\",type=\"list\"} 2"));
+  EXPECT_EQ(page.find("type=\"set\""), std::string::npos);
+  EXPECT_TRUE(test::has_line(page, "redis_exporter_folded_series{metric=\"redis_db_key_size_bytes\"} 1"));
+  options.max_key_sizes = 0;
+  EXPECT_EQ(samples(info, options), "redis_hz 1\n");
+}
+
+TEST(RedisInfo, TellsHowTheServerWasBuiltWhereItSaysSo) {
+  EXPECT_EQ(
+      samples("hz:1\nmem_allocator:jemalloc-5.3.0\navailability_zone:eu-1a\nserver_name:valkey\n"),
+      "redis_hz 1\nredis_server_info{arch_bits=\"\",availability_zone=\"eu-1a\",gcc_version=\"\","
+      "mem_allocator=\"jemalloc-5.3.0\",multiplexing_api=\"\",process_supervised=\"\",server_name=\"valkey\"} 1\n");
+}
+
+TEST(RedisInfo, ReadsFieldsOfModulesFromTheirOwnReply) {
+  metrics::SnapshotBuilder builder;
+  EXPECT_EQ(add_known_fields("# Modules\r\nmodule:name=search,ver=21005\r\n# search_memory\r\n"
+                             "search_used_memory_indexes:1024\r\nsearch_total_queries_processed:7\r\nsearch_new:1\r\n",
+                             builder),
+            2u);
+  EXPECT_EQ(test::samples_of(test::page_of(builder)),
+            "redis_search_used_memory_indexes_bytes 1024\nredis_search_queries_processed_total 7\n");
 }
 
 TEST(RedisInfo, NamesValkeyAndItsMode) {

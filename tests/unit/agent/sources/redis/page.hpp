@@ -6,6 +6,7 @@
 #include "lib/metrics/snapshot.hpp"
 #include "lib/redis/resp.hpp"
 
+#include <algorithm>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -35,6 +36,16 @@ inline std::string samples_of(std::string_view page) {
     if (!line.starts_with('#')) samples += line;
   }
   return samples;
+}
+
+/// @return the lines of a text in alphabetical order.
+inline std::string sorted(std::string_view text) {
+  std::vector<std::string_view> lines;
+  for (; !text.empty(); text.remove_prefix(lines.back().size())) lines.push_back(text.substr(0, text.find('\n') + 1));
+  std::sort(lines.begin(), lines.end());
+  std::string result;
+  for (const auto line : lines) result += line;
+  return result;
 }
 
 /// @return whether the page has this sample line.
