@@ -353,7 +353,7 @@ class Keys(Faults):
 
     def test_a_key_that_changes_its_type_or_goes_is_followed(self):
         redis, client = self.watched(("RPUSH", "k", "a", "b"), ("SET", "other", "12"))
-        agent = self.agent(redis, '[redis.keys]\nsingle = ["k", "other"]\n')
+        agent = self.agent(redis, '[redis.keys]\nsingle = ["k", "other"]\nmissing = "omit"\n')
         self.assertEqual(self.sizes(agent.page()), {"k": 2, "other": 2})
         client.pipeline([("DEL", "k"), ("SADD", "k", "a", "b", "c")])
         agent.page()

@@ -101,7 +101,7 @@ class Servers:
         self.add(worker)
         script = self.folder / "answer.lua"
         script.write_text(SCRIPT)
-        return Situation(redis, f"""
+        return Situation(redis, f"""ping = true
 [redis.collectors]
 client_list = true
 config_all = true
@@ -109,7 +109,7 @@ modules = true
 rdb_size = true
 [redis.keys]
 check = ["db0=check:*", "db3=check:*"]
-single = ["single%3Aa%2Cb", "db0=odd name \\"quoted\\"", "expiring"]
+single = ["single%3Aa%2Cb", "db0=odd name \\"quoted\\"", "expiring", "absent"]
 count = ["db0=check:*", "db3=count:*", "none*"]
 values = true
 [redis.streams]
@@ -119,7 +119,7 @@ single = ["check:stream"]
 patterns = ["^(check):", "^(other)_[0-9]+_(x)"]
 [redis.scripts]
 files = ["{script}"]
-""", ["-check-keys", "db0=check:*,db3=check:*", "-check-single-keys", 'single%3Aa%2Cb,db0=odd%20name%20"quoted",expiring',
+""", ["-check-keys", "db0=check:*,db3=check:*", "-check-single-keys", 'single%3Aa%2Cb,db0=odd%20name%20"quoted",expiring,absent',
       "-count-keys", "db0=check:*,db3=count:*,none*", "-check-streams", "stream:*", "-check-single-streams", "check:stream",
       "-check-key-groups", ",".join(KEY_GROUPS), "-script", str(script), "-export-client-list",
       "-include-config-metrics", "-include-system-metrics", "-ping-on-connect"],
@@ -146,7 +146,7 @@ files = ["{script}"]
         first, second = self.start(Sentinel(master, 2)), self.start(Sentinel(master, 2))
         for sentinel in (first, second):
             wait_until(lambda: "slaves=1,sentinels=2" in sentinel.cli("INFO", "sentinel"), "the sentinels know each other")
-        return Situation(first, "[redis.collectors]\nconfig_all = true\nsentinel_peers = true\n", ["-include-config-metrics"],
+        return Situation(first, "[redis.sentinel]\npeer_info = true\nconfig = true\n", ["-include-config-metrics"],
                          ["-include-sentinel-peer-info"], least_series=50)
 
     def cluster(self):

@@ -15,7 +15,7 @@ from stack import BIN, RedisExporter, samples, wait_until
 KINDS = ("session", "user:profile", "cart", "rate.limit")
 # Five times the default, so that a cycle ends within the run; other clients are hit harder than they would be.
 DUTY_CYCLE = 0.05
-SETTINGS = f"[redis.sampler]\nenabled = true\nduty_cycle = {DUTY_CYCLE}\n"
+SETTINGS = f"[redis.collectors]\nsampler = true\n[redis.sampler]\nduty_cycle = {DUTY_CYCLE}\n"
 WINDOW_SECONDS = 4
 CYCLE_SECONDS = 300
 GROWTH_LIMIT_BYTES = 10e6
