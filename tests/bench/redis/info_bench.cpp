@@ -76,7 +76,7 @@ void read_histograms(benchmark::State& state) {
     redis::ReplyReader reader(64 * 1024 * 1024);
     const auto fed = reader.feed(wire, 1);
     metrics::SnapshotBuilder builder;
-    const auto added = add_latency_histograms(reader.replies().front(), {}, builder);
+    const auto added = add_latency_histograms(reader.replies().front(), {}, {}, builder);
     auto snapshot = builder.freeze();
     benchmark::DoNotOptimize(fed);
     benchmark::DoNotOptimize(added);

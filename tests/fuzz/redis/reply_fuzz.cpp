@@ -32,7 +32,7 @@ void map_everything(const midst::redis::Reply& reply, const midst::redis::Reply&
   add_settings(settings, builder);
   (void)add_slowlog(reply, next, builder);
   (void)add_latency_spikes(reply, builder);
-  (void)add_latency_histograms(reply, {}, builder);
+  (void)add_latency_histograms(reply, {}, {}, builder);
   (void)add_cluster_info(reply, builder);
   (void)reply.as_text();
   (void)reply.as_integer();

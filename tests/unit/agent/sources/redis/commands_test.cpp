@@ -2,7 +2,6 @@
 #include "agent/sources/redis/latency.hpp"
 #include "agent/sources/redis/settings.hpp"
 #include "agent/sources/redis/slowlog.hpp"
-
 #include "tests/unit/agent/sources/redis/page.hpp"
 
 #include <gtest/gtest.h>
@@ -112,7 +111,7 @@ TEST(RedisLatency, LaysEveryCommandOverTheWholeLadder) {
   ASSERT_TRUE(add_latency_histograms(
       reply_of("*4\r\n" + histogram("set", "5", "*6\r\n:8\r\n:2\r\n:33\r\n:4\r\n:541065\r\n:5\r\n") +
                histogram("get", "1", "*2\r\n:1\r\n:1\r\n")),
-      commands, builder));
+      commands, {}, builder));
   const auto snapshot = builder.freeze();
   const auto* family = snapshot.find("redis_commands_latencies_usec");
   ASSERT_NE(family, nullptr);
@@ -135,7 +134,7 @@ TEST(RedisLatency, LaysEveryCommandOverTheWholeLadder) {
 TEST(RedisLatency, KeepsABoundOutsideTheLadder) {
   metrics::SnapshotBuilder builder;
   ASSERT_TRUE(add_latency_histograms(
-      reply_of("*2\r\n" + histogram("set", "9", "*6\r\n:3\r\n:2\r\n:8\r\n:5\r\n:2000000\r\n:9\r\n")), {}, builder));
+      reply_of("*2\r\n" + histogram("set", "9", "*6\r\n:3\r\n:2\r\n:8\r\n:5\r\n:2000000\r\n:9\r\n")), {}, {}, builder));
   const auto snapshot = builder.freeze();
   const auto& set = snapshot.find("redis_commands_latencies_usec")->distributions[0];
   ASSERT_EQ(set.bounds.size(), 23u);
@@ -153,17 +152,17 @@ TEST(RedisLatency, RefusesHistogramsThatAreNone) {
   for (const auto& steps : {"*4\r\n:8\r\n:2\r\n:4\r\n:3\r\n", "*4\r\n:8\r\n:2\r\n:16\r\n:1\r\n",
                             "*2\r\n$1\r\nx\r\n:1\r\n", "*2\r\n:0\r\n:1\r\n", "*2\r\n:1\r\n:-1\r\n"}) {
     metrics::SnapshotBuilder builder;
-    EXPECT_EQ(add_latency_histograms(reply_of("*2\r\n" + histogram("set", "1", steps)), {}, builder).error().code,
+    EXPECT_EQ(add_latency_histograms(reply_of("*2\r\n" + histogram("set", "1", steps)), {}, {}, builder).error().code,
               Errc::protocol)
         << steps;
   }
   metrics::SnapshotBuilder builder;
-  EXPECT_EQ(add_latency_histograms(reply_of("*2\r\n$1\r\na\r\n:1\r\n"), {}, builder).error().code, Errc::protocol);
+  EXPECT_EQ(add_latency_histograms(reply_of("*2\r\n$1\r\na\r\n:1\r\n"), {}, {}, builder).error().code, Errc::protocol);
 }
 
 TEST(RedisLatency, TakesAnEmptyAnswer) {
   metrics::SnapshotBuilder builder;
-  EXPECT_TRUE(add_latency_histograms(reply_of("*0\r\n"), {}, builder));
+  EXPECT_TRUE(add_latency_histograms(reply_of("*0\r\n"), {}, {}, builder));
   EXPECT_TRUE(add_latency_spikes(reply_of("*0\r\n"), builder));
   EXPECT_EQ(page_of(builder), "");
 }
