@@ -62,5 +62,36 @@ class Shape(unittest.TestCase):
         self.assertEqual(run("check_shape.py", {"lib/base/a.cpp": "// Table: rows.\n" + "//\n" * 900})[0], 0)
 
 
+class Rules(unittest.TestCase):
+    ALERT = ("groups: [{name: g, rules: [{alert: Down, expr: redis_up == 0, for: 1m, labels: {severity: critical},"
+             " annotations: {summary: s, description: d, runbook_url: 'docs/r.md#down'}}]}]\n")
+    CASE = ("  - {interval: 1m, input_series: [{series: redis_up, values: '%dx5'}],"
+            " alert_rule_test: [{eval_time: 3m, alertname: Down, exp_alerts: [%s]}]}\n")
+    FIRING = CASE % (0, "{exp_labels: {severity: critical},"
+                        " exp_annotations: {summary: s, description: d, runbook_url: 'docs/r.md#down'}}")
+    SILENT = CASE % (1, "")
+
+    def check(self, alert=ALERT, cases=FIRING + SILENT, runbook="## Down\n"):
+        return run("check_rules.py", {
+            "agent/a.cpp": 'f("redis_up");\n', "docs/r.md": runbook, "infra/prometheus/rules/a.yml": alert,
+            "infra/prometheus/rules/tests/a_test.yml": "rule_files: [../a.yml]\ntests:\n" + cases})
+
+    def test_a_whole_alert_passes(self):
+        self.assertEqual(self.check(), (0, "1 files of rules hold\n"))
+
+    def test_what_is_missing_is_named(self):
+        for change, complaint in (
+                ({"cases": self.FIRING}, "has no case in which it is silent"),
+                ({"cases": self.SILENT}, "has no case in which it fires"),
+                ({"runbook": "## Up\n"}, "has no section of its own in its runbook"),
+                ({"alert": self.ALERT.replace("for: 1m, ", "")}, "has no `for`"),
+                ({"alert": self.ALERT.replace("critical", "bad")}, "has no severity"),
+                ({"alert": self.ALERT.replace("redis_up ==", "redis_down ==")}, "reads redis_down, which no source has"),
+                ({"cases": self.FIRING.replace("'0x5'", "'1x5'") + self.SILENT}, "FAILED")):
+            code, text = self.check(**change)
+            self.assertEqual(code, 1, complaint)
+            self.assertIn(complaint, text)
+
+
 if __name__ == "__main__":
     unittest.main()
