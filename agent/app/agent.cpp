@@ -1,5 +1,6 @@
 #include "agent/app/agent.hpp"
 
+#include "agent/app/redis_on_demand.hpp"
 #include "agent/app/self_metrics.hpp"
 #include "agent/ingest/listener.hpp"
 #include "agent/ingest/store.hpp"
@@ -37,7 +38,10 @@ std::unique_ptr<scrape::Scraper> make_target_scraper(asio::any_io_executor execu
 class Agent::Impl {
  public:
   Impl(asio::any_io_executor executor, Config config)
-      : executor_(std::move(executor)), config_(std::move(config)), scraper_(make_target_scraper(executor_, config_)) {
+      : executor_(std::move(executor)),
+        config_(std::move(config)),
+        redis_(executor_, config_.redis),
+        scraper_(make_scraper()) {
     auto store = std::make_unique<ingest::Store>(config_.ingest.limits);
     push_ = std::make_unique<ingest::Listener>(executor_, *store, ingest::ListenerOptions{});
     scraper_->add(std::move(store));
@@ -67,6 +71,11 @@ class Agent::Impl {
   }
 
  private:
+  std::unique_ptr<scrape::Scraper> make_scraper() {
+    for (auto& options : config_.redis) options.request_errors = redis_.refused();
+    return make_target_scraper(executor_, config_);
+  }
+
   /// A default socket that cannot be opened (no /run/midst-agent without the package) costs the push side only; one
   /// that the operator named is worth failing for.
   Result<Done> listen_for_push() {
@@ -83,9 +92,12 @@ class Agent::Impl {
   }
 
   net::HttpServer& add_server(const std::string& view) {
-    web::WebOptions options{config_.scrape.timeout, config_.web.lifecycle, config_.web.probe, view};
+    web::WebOptions options{config_.scrape.timeout, config_.web.lifecycle, config_.web.probe, config_.web.discovery,
+                            view};
+    web::Hooks hooks;
+    hooks.scrape_once = [this](web::ProbeRequest request) { return redis_.scrape(std::move(request)); };
     servers_.push_back(std::make_unique<net::HttpServer>(
-        executor_, web::make_handler(*scraper_, std::move(options), web::Hooks{}), net::ServerLimits{}));
+        executor_, web::make_handler(*scraper_, std::move(options), std::move(hooks)), net::ServerLimits{}));
     return *servers_.back();
   }
 
@@ -110,6 +122,7 @@ class Agent::Impl {
 
   asio::any_io_executor executor_;
   Config config_;
+  RedisOnDemand redis_;
   // In floor order: what is destroyed first stands last. The listener and the servers refer to what the scraper owns.
   std::unique_ptr<scrape::Scraper> scraper_;
   std::unique_ptr<ingest::Listener> push_;

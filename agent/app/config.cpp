@@ -80,6 +80,7 @@ void read_web(Section& section, WebConfig& web) {
   section.read("listen", web.listen);
   section.read("lifecycle", web.lifecycle);
   section.read("probe", web.probe);
+  section.read("discovery", web.discovery);
   section.tables("listener", [&](Section& listener) {
     auto& added = web.listeners.emplace_back();
     listener.read("listen", added.address);
@@ -127,12 +128,25 @@ void read_root(const toml::table& table, std::string_view file, Draft& draft) {
   root.finish();
 }
 
+/// @return line and column of "file:line:col".
+std::pair<std::int64_t, std::int64_t> position_of(const Problem& problem) {
+  const auto parts = text::split(problem.place, ':');
+  if (parts.size() < 3) return {0, 0};
+  const auto line = text::parse_integer(parts[parts.size() - 2]);
+  const auto column = text::parse_integer(parts.back());
+  return {line ? *line : 0, column ? *column : 0};
+}
+
 void read_text(std::string_view toml_text, std::string_view file, Draft& draft) {
+  const auto before = static_cast<std::ptrdiff_t>(draft.problems.size());
   try {
     read_root(toml::parse(toml_text, file), file, draft);
   } catch (const toml::parse_error& error) {
     draft.problems.push_back({place_of(file, error.source()), std::string(error.description()), true});
   }
+  // Keys are asked for in the order of the code; who mends the file goes through it from the top.
+  std::stable_sort(draft.problems.begin() + before, draft.problems.end(),
+                   [](const Problem& a, const Problem& b) { return position_of(a) < position_of(b); });
 }
 
 void read_file(const std::filesystem::path& path, Draft& draft) {

@@ -30,6 +30,7 @@ struct WebConfig {
   std::vector<ViewListener> listeners;  ///< [[web.listener]]
   bool lifecycle = false;
   bool probe = false;
+  bool discovery = false;
 };
 
 struct LogConfig {

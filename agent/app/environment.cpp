@@ -4,12 +4,45 @@
 #include "lib/base/text.hpp"
 
 #include <fmt/core.h>
+#include <nlohmann/json.hpp>
 
 #include <cstdlib>
 #include <utility>
 
 namespace midst::app {
 namespace {
+
+/// @return whether both are the same server, and the entry is for this user.
+bool is_entry_of(const redis::Uri& entry, const redis::Uri& target, const std::string& user) {
+  return entry.username == user && entry.unix_path == target.unix_path &&
+         (!entry.unix_path.empty() || (entry.host == target.host && entry.port == target.port));
+}
+
+/// The exporter's password file is a JSON object of addresses and passwords; a plain file holds just the one.
+Result<std::string> password_in(const std::string& text, const redis::Uri& target) {
+  if (text.find_first_not_of(" \t\r\n") == std::string::npos || text[text.find_first_not_of(" \t\r\n")] != '{')
+    return text;
+  const auto map = nlohmann::json::parse(text, nullptr, false);
+  if (!map.is_object()) return Error{Errc::config, "the file in REDIS_PASSWORD_FILE begins like JSON and is none"};
+  // An entry of the user comes before one for whoever connects.
+  for (const auto& user : {target.username, std::string()})
+    for (const auto& [address, password] : map.items()) {
+      const auto uri = redis::parse_uri(address);
+      if (uri && password.is_string() && is_entry_of(*uri, target, user)) return password.get<std::string>();
+    }
+  return std::string();  // as the exporter does: no entry, no password
+}
+
+/// @return a login that reads the file anew at each connect.
+redis::LoginProvider login_from_file(const std::string& path, const redis::Uri& target) {
+  return [file = Secret(Secret::Kind::file, path), target]() -> Result<redis::Login> {
+    const auto text = file.read();
+    if (!text) return text.error();
+    auto password = password_in(*text, target);
+    if (!password) return password.error();
+    return redis::Login{target.username, std::move(*password)};
+  };
+}
 
 /// The variables: our own overrides of scalars, then those of the exporters when the file names no such target.
 class Variables {
@@ -86,13 +119,11 @@ class Variables {
       const auto uri = redis::parse_uri(address);
       if (!uri) return uri.error();
       options.uri = *uri;
-      const auto username = environment_("REDIS_USER").value_or(uri->username);
-      Secret secret;
+      options.uri.username = environment_("REDIS_USER").value_or(uri->username);
       if (environment_("REDIS_PASSWORD"))
-        secret = Secret(Secret::Kind::variable, "REDIS_PASSWORD");
+        options.login = login_with(options.uri.username, Secret(Secret::Kind::variable, "REDIS_PASSWORD"));
       else if (const auto file = environment_("REDIS_PASSWORD_FILE"))
-        secret = Secret(Secret::Kind::file, *file);
-      if (!secret.is_empty()) options.login = login_with(username, secret);
+        options.login = login_from_file(*file, options.uri);
       draft_.config.redis.push_back(std::move(options));
       draft_.redis_labels.push_back(LabelMode::automatic);
       return Done{};

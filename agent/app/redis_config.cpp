@@ -2,18 +2,38 @@
 #include "agent/app/section.hpp"
 #include "lib/base/text.hpp"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <chrono>
+#include <initializer_list>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 namespace midst::app {
 namespace {
 
 using namespace std::chrono_literals;
 using sources::RedisOptions;
+namespace redis_info = sources::redis_info;
 
 constexpr auto longest_interval = std::chrono::hours(24);
+
+/// One word of a few. @param words  in the order of `values`.
+template <class Value>
+void read_choice(Section& section, std::string_view key, Value& out,
+                 std::initializer_list<std::pair<std::string_view, Value>> choices) {
+  section.parse(key, [&](const std::string& text) -> Result<Done> {
+    std::vector<std::string_view> words;
+    for (const auto& [word, value] : choices) {
+      words.push_back(word);
+      if (text != word) continue;
+      out = value;
+      return Done{};
+    }
+    return Error{Errc::config, fmt::format("unknown value \"{}\"; one of {}", text, fmt::join(words, ", "))};
+  });
+}
 
 void read_tls(Section& section, redis::TlsOptions& tls) {
   section.read("ca_file", tls.ca_file);
@@ -48,12 +68,9 @@ void read_switches(Section& section, RedisOptions& options) {
 }
 
 void read_profile(Section& section, RedisOptions& options) {
-  section.parse("profile", [&](const std::string& text) -> Result<Done> {
-    if (text != "full" && text != "vitals")
-      return Error{Errc::config, fmt::format("unknown value \"{}\"; one of full, vitals", text)};
-    options.profile = text == "vitals" ? sources::RedisProfile::vitals : sources::RedisProfile::full;
-    return Done{};
-  });
+  using sources::RedisProfile;
+  read_choice<RedisProfile>(section, "profile", options.profile,
+                            {{"full", RedisProfile::full}, {"vitals", RedisProfile::vitals}});
   section.parse("namespace", [&](const std::string& text) -> Result<Done> {
     constexpr std::string_view allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789";
     const bool is_name = text.find_first_not_of(allowed) == std::string::npos && !(text[0] >= '0' && text[0] <= '9');
@@ -82,6 +99,94 @@ void read_target(Section& section, RedisOptions& options) {
   });
 }
 
+void read_key_list(Section& section, std::string_view key, std::vector<redis_info::KeyArgument>& out) {
+  section.parse_each(key, [&](const std::string& text) -> Result<Done> {
+    const auto argument = redis_info::parse_key_argument(text);
+    if (!argument) return argument.error();
+    if (*argument) out.push_back(**argument);
+    return Done{};
+  });
+}
+
+/// When and where the collectors of keys work.
+void read_pace(Section& section, redis_info::KeyPaceOptions& pace) {
+  using redis_info::KeyRoles;
+  read_choice<KeyRoles>(section, "role", pace.roles,
+                        {{"any", KeyRoles::any}, {"master", KeyRoles::master}, {"replica", KeyRoles::replica}});
+  section.read("interval", pace.interval, 0ms, longest_interval);
+  section.read("time_per_scrape", pace.time_per_scrape, 1ms, 60s);
+}
+
+void read_keys(Section& section, redis_info::KeysOptions& keys) {
+  read_key_list(section, "check", keys.check);
+  read_key_list(section, "single", keys.single);
+  read_key_list(section, "count", keys.count);
+  section.read("batch_size", keys.batch_size, 1, 100'000);
+  section.read("max_keys", keys.max_keys, 1, 1'000'000);
+  section.read("values", keys.has_values);
+  section.read_size("max_value_bytes", keys.max_value_bytes, 1, 64 * 1024);
+  read_choice<bool>(section, "missing", keys.has_zero_for_missing, {{"zero", true}, {"omit", false}});
+  read_pace(section, keys.pace);
+}
+
+void read_clients(Section& section, redis_info::ClientsOptions& clients) {
+  section.read("interval", clients.interval, 0s, longest_interval);
+  section.read("max_groups", clients.max_groups, 1, 1000);
+  section.read("network_bits_ipv4", clients.network_bits_ipv4, 0, 32);
+  section.read("network_bits_ipv6", clients.network_bits_ipv6, 0, 128);
+  section.read("series_age", clients.series_age, 0s, longest_interval);
+  section.read("port", clients.export_port);
+  section.read("max_clients", clients.max_clients, 1, 100'000);
+}
+
+void read_sampler(Section& section, redis_info::SamplerOptions& sampler) {
+  using redis_info::SamplerRole;
+  section.read("databases", sampler.databases, 0, 1'000'000);
+  read_choice<SamplerRole>(
+      section, "role", sampler.role,
+      {{"any", SamplerRole::any}, {"master", SamplerRole::master}, {"replica", SamplerRole::replica}});
+  section.read("duty_cycle", sampler.duty_cycle, 0.0001, 0.5);
+  section.read("interval", sampler.interval, 0ms, longest_interval);
+  section.read("sample_ratio", sampler.sample_ratio, 0, 1);
+  section.read("min_samples", sampler.min_samples, 0, 1'000'000);
+  section.read("min_count", sampler.min_count, 1, 10'000);
+  section.read("max_count", sampler.max_count, 1, 10'000);
+  section.read("pause_rtt", sampler.pause_rtt, 1ms, 10s);
+  section.read("pause", sampler.pause, 100ms, 10min);
+  section.read("max_prefixes", sampler.max_prefixes, 1, 10'000);
+  section.read("separators", sampler.separators);
+  section.read("max_depth", sampler.max_depth, 1, 16);
+  section.read("max_names", sampler.max_names, 1, 10'000);
+  section.read("max_big_keys", sampler.max_big_keys, 0, 1000);
+  section.read_size("big_key_min_size", sampler.big_key_min_bytes, 0, std::size_t{1} << 40);
+  section.read("big_key_names", sampler.big_key_names);
+}
+
+/// The tables of the collectors that have settings of their own.
+void read_collectors(Section& section, RedisOptions& options) {
+  section.table("slowlog", [&](Section& table) {
+    table.read("entries", options.slowlog.entries, 1, 10'000);
+    table.read("max_entries", options.slowlog.max_entries, 1, 10'000);
+    table.read("max_commands", options.slowlog.max_commands, 1, 10'000);
+  });
+  section.table("acl_log", [&](Section& table) {
+    table.read("entries", options.acl_log.entries, 1, 10'000);
+    table.read("max_users", options.acl_log.max_users, 1, 10'000);
+    table.read("interval", options.acl_log.interval, 1s, longest_interval);
+  });
+  section.table("sentinel", [&](Section& table) {
+    table.read("peer_info", options.sentinel.has_peer_info);
+    table.read("config", options.sentinel.has_config);
+    table.read("config_interval", options.sentinel.config_interval, 1s, longest_interval);
+    table.read("max_masters", options.sentinel.max_masters, 1, 10'000);
+    table.read("max_peers", options.sentinel.max_peers, 1, 100'000);
+  });
+  section.table("clients", [&](Section& table) { read_clients(table, options.clients); });
+  section.table("keys", [&](Section& table) { read_keys(table, options.keys); });
+  section.table("sampler", [&](Section& table) { read_sampler(table, options.sampler); });
+  section.table("info", [&](Section& table) { table.read("extra_fields", options.extra_fields); });
+}
+
 }  // namespace
 
 void read_redis(Section& section, Draft& draft) {
@@ -97,6 +202,7 @@ void read_redis(Section& section, Draft& draft) {
   });
   read_login(section, options.uri, options.login);
   read_target(section, options);
+  read_collectors(section, options);
   draft.config.redis.push_back(std::move(options));
   draft.redis_labels.push_back(label);
 }

@@ -37,6 +37,25 @@ void Section::read(std::string_view key, std::size_t& out, std::size_t least, st
   out = static_cast<std::size_t>(value);
 }
 
+void Section::read(std::string_view key, int& out, int least, int most) {
+  auto value = static_cast<std::size_t>(out);
+  read(key, value, static_cast<std::size_t>(least), static_cast<std::size_t>(most));
+  out = static_cast<int>(value);
+}
+
+void Section::read(std::string_view key, std::vector<int>& out, int least, int most) {
+  const auto* node = find(key, "a list of whole numbers", toml::node_type::array);
+  if (node == nullptr) return;
+  std::vector<int> values;
+  for (const auto& item : *node->as_array()) {
+    const auto number = item.is_integer() ? item.as_integer()->get() : least - std::int64_t{1};
+    if (number < least || number > most)
+      return report(item, fmt::format("{} takes a list of whole numbers from {} to {}", full(key), least, most));
+    values.push_back(static_cast<int>(number));
+  }
+  out = std::move(values);
+}
+
 void Section::read_size(std::string_view key, std::size_t& out, std::size_t least, std::size_t most) {
   if (const auto* node = table_->get(key); node != nullptr && node->is_integer()) return read(key, out, least, most);
   parse(key, [&](const std::string& text) -> Result<Done> {

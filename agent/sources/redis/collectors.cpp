@@ -1,7 +1,13 @@
 #include "agent/sources/redis/collectors.hpp"
 
+#include "agent/sources/redis/acl_log.hpp"
+#include "agent/sources/redis/clients.hpp"
 #include "agent/sources/redis/cluster.hpp"
+#include "agent/sources/redis/commandlog.hpp"
+#include "agent/sources/redis/keys.hpp"
 #include "agent/sources/redis/latency.hpp"
+#include "agent/sources/redis/sampler.hpp"
+#include "agent/sources/redis/sentinel.hpp"
 #include "agent/sources/redis/settings.hpp"
 #include "agent/sources/redis/slowlog.hpp"
 
@@ -30,6 +36,19 @@ Made make_clients_of(const Executor&, const RedisOptions& options) {
   return clients.has_groups || clients.has_series ? make_clients(clients) : nullptr;
 }
 
+Made make_keys_of(const Executor&, const RedisOptions& options) {
+  auto keys = options.keys;
+  keys.database = options.uri.database;
+  if (keys.check.empty() && keys.single.empty() && keys.count.empty()) return nullptr;
+  return make_keys(std::move(keys));
+}
+
+Made make_sampler_of(const Executor& executor, const RedisOptions& options) {
+  auto sampler = options.sampler;
+  sampler.is_enabled = true;
+  return make_sampler(std::move(sampler), {executor, options.uri, options.connection, options.login});
+}
+
 /// Every collector there is. A new one is a file pair and a row here.
 constexpr CollectorRow rows[] = {
     {"config", true,
@@ -37,10 +56,21 @@ constexpr CollectorRow rows[] = {
        return std::make_unique<SettingsCollector>(options.settings);
      }},
     {"latency", true, [](const Executor&, const RedisOptions&) -> Made { return make_latency_spikes(); }},
-    {"histogram", true, [](const Executor&, const RedisOptions&) -> Made { return make_latency_histograms(); }},
-    {"slowlog", true, [](const Executor&, const RedisOptions& options) -> Made { return make_slowlog(options.slowlog); }},
+    {"histogram", true, [](const Executor&, const RedisOptions&) -> Made { return make_latency_histograms({}); }},
+    {"slowlog", true,
+     [](const Executor&, const RedisOptions& options) -> Made { return make_slowlog(options.slowlog); }},
     {"clients", true, &make_clients_of},
     {"client_list", false, nullptr},  // the other half of "clients": one reply serves both
+    {"commandlog", true,
+     [](const Executor&, const RedisOptions& options) -> Made {
+       return make_commandlog({options.settings.command, options.settings.interval});
+     }},
+    {"acl_log", false,
+     [](const Executor&, const RedisOptions& options) -> Made { return make_acl_log(options.acl_log); }},
+    {"sentinel", true,
+     [](const Executor&, const RedisOptions& options) -> Made { return make_sentinel(options.sentinel); }},
+    {"keys", true, &make_keys_of},
+    {"sampler", false, &make_sampler_of},
     {"cluster", true, [](const Executor&, const RedisOptions&) -> Made { return make_cluster_info(); }},
 };
 

@@ -44,7 +44,7 @@ void OwnMetrics::add(std::string_view error, const redis::Connection& connection
   durations.sum = duration_sum_;
   durations.count = ended_;
   builder.family(family::scrape_duration).add(builder.labels({}), durations);
-  builder.add(family::request_errors, 0);  // counts what only a target of the caller's choice can bring
+  builder.add(family::request_errors, request_errors_ ? static_cast<double>(*request_errors_) : 0);
   builder.add(family::build_info,
               {{"version", version()}, {"commit_sha", ""}, {"build_date", ""}, {"golang_version", ""}}, 1);
 }

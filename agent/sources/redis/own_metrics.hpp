@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -17,6 +18,9 @@ namespace midst::sources::redis_info {
 /// Counts over the life of one source.
 class OwnMetrics {
  public:
+  /// @param counter  refused requests for one-off scrapes; may be null.
+  explicit OwnMetrics(std::shared_ptr<const std::uint64_t> counter) : request_errors_(std::move(counter)) {}
+
   /// A scrape begins, and ends; only the first end() after a begin() counts.
   void begin(std::chrono::steady_clock::time_point now) noexcept;
   void end(std::chrono::steady_clock::time_point now) noexcept;
@@ -33,6 +37,7 @@ class OwnMetrics {
   void add(std::string_view error, const redis::Connection& connection, metrics::SnapshotBuilder& builder) const;
 
  private:
+  std::shared_ptr<const std::uint64_t> request_errors_;
   std::uint64_t begun_ = 0, ended_ = 0;
   std::chrono::steady_clock::time_point began_at_;
   double duration_sum_ = 0, last_duration_ = 0;

@@ -1,7 +1,12 @@
 // One [[redis]] of the configuration, as the source takes it.
 #pragma once
 
+#include "agent/sources/redis/acl_log.hpp"
 #include "agent/sources/redis/clients.hpp"
+#include "agent/sources/redis/commandlog.hpp"
+#include "agent/sources/redis/keys.hpp"
+#include "agent/sources/redis/sampler.hpp"
+#include "agent/sources/redis/sentinel.hpp"
 #include "agent/sources/redis/settings.hpp"
 #include "agent/sources/redis/slowlog.hpp"
 #include "lib/redis/connection.hpp"
@@ -9,7 +14,9 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,10 +44,17 @@ struct RedisOptions {
   bool has_zero_databases = true;     ///< Whether empty databases appear with 0 keys.
   std::size_t max_error_labels = 64;  ///< Kinds of errors with a series of their own; the rest is "other".
 
+  /// Counts the refused requests for one-off scrapes; shown on the page when it is set.
+  std::shared_ptr<const std::uint64_t> request_errors;
+
   std::map<std::string, bool, std::less<>> collectors;  ///< By name: switched on or off against its default.
   redis_info::SettingsOptions settings;
   redis_info::SlowlogOptions slowlog;
-  redis_info::ClientsOptions clients;     ///< Its two switches are the collectors "clients" and "client_list".
+  redis_info::ClientsOptions clients;  ///< Its two switches are the collectors "clients" and "client_list".
+  redis_info::AclLogOptions acl_log;
+  redis_info::SentinelOptions sentinel;
+  redis_info::KeysOptions keys;           ///< Its database is that of the URI, whatever stands there.
+  redis_info::SamplerOptions sampler;     ///< Its switch is the collector "sampler".
   std::vector<std::string> extra_fields;  ///< Globs of INFO fields to show although they have no metric of their own.
 };
 

@@ -64,7 +64,8 @@ class RedisSource::Impl {
         options_(std::move(options)),
         connection_(executor, options_.uri, options_.connection, options_.login),
         refusals_(options_.retry_refused_after),
-        collectors_(make_collectors(executor, options_)) {
+        collectors_(make_collectors(executor, options_)),
+        own_(options_.request_errors) {
     for (const auto& collector : collectors_)
       if (auto* settings = dynamic_cast<SettingsCollector*>(collector.get())) settings_ = settings;
   }

@@ -287,5 +287,120 @@ TEST(Config, LoadsTheFragmentsBesideTheFileInNameOrder) {
   EXPECT_EQ(parsed.problems[0].place, (folder.path() / "conf.d" / "20.toml").string() + ":4:9");
 }
 
+TEST(RedisConfig, TakesThePasswordFileOfTheExporter) {
+  test::TempDir directory;
+  const auto path = directory.path() / "passwords.json";
+  std::ofstream(path)
+      << R"({"redis://cache:6379": "one", "redis://ann@127.0.0.1:7000": "two", "redis://127.0.0.1:7000": "three"})";
+  const auto password = [&](std::string address, std::string user) {
+    std::map<std::string, std::string, std::less<>> values{{"REDIS_ADDR", std::move(address)},
+                                                           {"REDIS_PASSWORD_FILE", path.string()}};
+    if (!user.empty()) values.emplace("REDIS_USER", user);
+    const auto config = good("", variables(values));
+    const auto login = config.redis.at(0).login();
+    return login ? login->username + ":" + login->password : describe(login.error());
+  };
+  EXPECT_EQ(password("redis://cache:6379/2", ""), ":one");
+  EXPECT_EQ(password("127.0.0.1:7000", "ann"), "ann:two");
+  EXPECT_EQ(password("127.0.0.1:7000", "bob"), "bob:three");
+  EXPECT_EQ(password("elsewhere:6379", ""), ":");
+  std::ofstream(path) << "{oops";
+  EXPECT_EQ(password("cache:6379", ""), "config: the file in REDIS_PASSWORD_FILE begins like JSON and is none");
+  std::ofstream(path) << "plain\n";
+  EXPECT_EQ(password("cache:6379", "ann"), "ann:plain");
+}
+
+TEST(RedisConfig, ReadsEverySettingOfATarget) {
+  const auto config = good(R"(
+[[redis]]
+url = "redis://127.0.0.1:7000/3"
+client_name = "me"
+config_command = "CFG"
+config_interval = "2m"
+namespace = "cache"
+profile = "vitals"
+instance_role_label = true
+ping = true
+probe_interval = "10m"
+retry_refused_after = "30s"
+empty_databases = false
+[redis.tls]
+ca_file = "/ca"
+cert_file = "/cert"
+key_file = "/key"
+server_name = "name"
+skip_verify = true
+[redis.collectors]
+latency = false
+acl_log = true
+[redis.limits]
+max_reply_bytes = "1MiB"
+max_errors = 5
+[redis.keys]
+check = ["db1=a*", "b%2C"]
+single = ["s*"]
+count = ["*"]
+values = true
+missing = "omit"
+role = "replica"
+interval = "1m"
+[redis.clients]
+max_groups = 7
+network_bits_ipv4 = 24
+[redis.sampler]
+databases = [0, 3]
+duty_cycle = 0.05
+big_key_min_size = "1MiB"
+role = "master"
+[redis.info]
+extra_fields = ["stats:*"]
+)");
+  const auto& redis = config.redis.at(0);
+  EXPECT_EQ(redis.connection.client_name, "me");
+  EXPECT_EQ(redis.settings.command, "CFG");
+  EXPECT_EQ(redis.settings.interval, 120s);
+  EXPECT_EQ(redis.metric_namespace, "cache");
+  EXPECT_EQ(redis.profile, sources::RedisProfile::vitals);
+  EXPECT_TRUE(redis.has_instance_role);
+  EXPECT_TRUE(redis.has_ping);
+  EXPECT_EQ(redis.probe_interval, 10min);
+  EXPECT_EQ(redis.retry_refused_after, 30s);
+  EXPECT_FALSE(redis.has_zero_databases);
+  EXPECT_EQ(redis.connection.tls.ca_file, "/ca");
+  EXPECT_EQ(redis.connection.tls.key_file, "/key");
+  EXPECT_TRUE(redis.connection.tls.skip_verify);
+  EXPECT_THAT(redis.collectors, ElementsAre(Pair("acl_log", true), Pair("latency", false)));
+  EXPECT_EQ(redis.connection.max_reply_bytes, 1024U * 1024U);
+  EXPECT_EQ(redis.max_error_labels, 5U);
+  ASSERT_EQ(redis.keys.check.size(), 2U);
+  EXPECT_EQ(redis.keys.check[0].database, 1);
+  EXPECT_EQ(redis.keys.check[1].key, "b,");
+  EXPECT_FALSE(redis.keys.has_zero_for_missing);
+  EXPECT_EQ(redis.keys.pace.roles, sources::redis_info::KeyRoles::replica);
+  EXPECT_EQ(redis.keys.pace.interval, 1min);
+  EXPECT_EQ(redis.clients.network_bits_ipv4, 24);
+  EXPECT_THAT(redis.sampler.databases, ElementsAre(0, 3));
+  EXPECT_EQ(redis.sampler.duty_cycle, 0.05);
+  EXPECT_EQ(redis.sampler.big_key_min_bytes, 1024U * 1024U);
+  EXPECT_THAT(redis.extra_fields, ElementsAre("stats:*"));
+}
+
+TEST(RedisConfig, NamesThePlaceOfEveryMistake) {
+  EXPECT_THAT(
+      problems_of("[[redis]]\n[redis.tls]\ncert_file = \"/c\"\n"),
+      ElementsAre("a.toml:3:13: error: redis.tls.cert_file and redis.tls.key_file belong together; give both or none"));
+  EXPECT_THAT(problems_of("[[redis]]\n[redis.keys]\ncheck = [\"a\", \"x=y\"]\n"),
+              ElementsAre(testing::StartsWith("a.toml:3:15: error: redis.keys.check: ")));
+  EXPECT_THAT(
+      problems_of("[[redis]]\n[redis.collectors]\nslowlok = true\n"),
+      ElementsAre("a.toml:3:1: error: unknown key redis.collectors.slowlok; did you mean redis.collectors.slowlog?"));
+  EXPECT_THAT(problems_of("[[redis]]\nnamespace = \"a-b\"\n"),
+              ElementsAre("a.toml:2:13: error: redis.namespace: takes letters, digits and '_', and no digit first"));
+  EXPECT_THAT(
+      problems_of("[[redis]]\n[redis.sampler]\nduty_cycle = 2\ndatabases = [-1]\n"),
+      ElementsAre("a.toml:3:14: error: redis.sampler.duty_cycle = 2 is out of range; it takes 0.0001 to 0.5",
+                  "a.toml:4:14: error: redis.sampler.databases takes a list of whole numbers from 0 to 1000000"));
+}
+
 }  // namespace
 }  // namespace midst::app
