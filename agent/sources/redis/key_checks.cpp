@@ -10,6 +10,7 @@ namespace {
 
 /// SCANs in one write; each may bring a batch of names.
 constexpr std::size_t max_scans_per_round = 16;
+constexpr int first_version_with_type = 60000;  // redis.io, SCAN, history
 
 void keep_first(Result<Done>& first, Result<Done> next) {
   if (first && !next) first = std::move(next);
@@ -22,7 +23,7 @@ KeyChecks::KeyChecks(KeyChecksOptions options, MakeLook make_look)
   lanes_.resize(1 + options_.patterns.size());
   for (std::size_t i = 0; i < options_.patterns.size(); ++i) {
     const auto& pattern = options_.patterns[i];
-    lanes_[i + 1].walk.emplace(pattern.database, pattern.key, options_.type, options_.batch_size);
+    lanes_[i + 1].walk.emplace(pattern.database, pattern.key, options_.batch_size);
   }
   for (const auto& argument : options_.named) insert(argument.database, argument.key, 0);
 }
@@ -62,6 +63,7 @@ void KeyChecks::open(std::size_t lane, const KeyBatch& batch, const Round& round
   ++opened.pass;
   opened.folded = 0;
   if (opened.walk) {
+    opened.walk->set_type(round.facts.version >= first_version_with_type ? options_.type : "");
     opened.walk->restart();
   } else {
     for (auto& [database, items] : items_) {

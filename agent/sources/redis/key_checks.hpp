@@ -48,7 +48,7 @@ enum class KeyOrigin : std::uint8_t { named, scanned };
 struct KeyChecksOptions {
   std::vector<KeyArgument> named;     ///< Keys; is_pattern is not looked at.
   std::vector<KeyArgument> patterns;  ///< Expanded by SCAN.
-  std::string type;                   ///< Only keys of this type come out of a pattern; empty: all.
+  std::string type;                   ///< What a pattern's keys are, for servers that can filter by it; empty: all.
   std::size_t batch_size = 1000;      ///< COUNT of SCAN.
   std::size_t max_keys = 10'000;      ///< Keys that come from patterns, together; further ones are counted only.
 };

@@ -113,8 +113,10 @@ Result<Done> KeySizeLook::take(std::vector<redis::Reply> replies) {
     else
       take_one(question, taken);
   }
-  // Of a key that may exist MEMORY USAGE was asked alone; without an answer TYPE has to tell.
-  if (asked_ == memory && kind_ == KeyKind::unknown && !fresh_.is_missing && !fresh_.is_elsewhere) next_ = type;
+  // Of a key that may exist MEMORY USAGE was asked alone. Where it is not to be had, TYPE has to tell.
+  const bool may_exist = !error_ || error_->code == Errc::noperm || error_->code == Errc::unsupported;
+  const bool was_first = asked_ == memory && kind_ == KeyKind::unknown;
+  if (was_first && may_exist && !fresh_.is_missing && !fresh_.is_elsewhere) next_ = type;
   if (next_ == 0) shown_ = std::move(fresh_);
   if (error_) return *error_;
   return Done{};

@@ -47,9 +47,11 @@ class KeyPace {
 /// One SCAN from its beginning to its end, a batch at a time.
 class KeyWalk {
  public:
-  /// @param pattern  empty: every key. @param type  empty, or a type that the server filters by (Redis 6.0).
-  KeyWalk(int database, std::string pattern, std::string type, std::size_t batch_size)
-      : database_(database), pattern_(std::move(pattern)), type_(std::move(type)), batch_size_(batch_size) {}
+  /// @param pattern  empty: every key.
+  KeyWalk(int database, std::string pattern, std::size_t batch_size)
+      : database_(database), pattern_(std::move(pattern)), batch_size_(batch_size) {}
+  /// Lets the server leave out keys of other types; empty: none. Redis 6.0 and later can.
+  void set_type(std::string type) { type_ = std::move(type); }
 
   [[nodiscard]] int database() const noexcept { return database_; }
   [[nodiscard]] bool is_done() const noexcept { return is_done_; }

@@ -84,7 +84,7 @@ Keys::Keys(KeysOptions options)
               [this](KeyOrigin origin) { return std::make_unique<KeySizeLook>(size_options_, origin); }) {
   for (const auto& argument : options_.count)
     counts_.push_back(
-        {KeyWalk(argument.database, argument.key, "", options_.batch_size), argument.key, false, 0, {}, 0, {}});
+        {KeyWalk(argument.database, argument.key, options_.batch_size), argument.key, false, 0, {}, 0, {}});
 }
 
 std::vector<MetricSpec> Keys::specs() const {
