@@ -96,6 +96,9 @@ class Agent::Impl {
                             view};
     web::Hooks hooks;
     hooks.scrape_once = [this](web::ProbeRequest request) { return redis_.scrape(std::move(request)); };
+    hooks.discover = [this](std::string target, Deadline deadline) {
+      return redis_.discover(std::move(target), deadline);
+    };
     servers_.push_back(std::make_unique<net::HttpServer>(
         executor_, web::make_handler(*scraper_, std::move(options), std::move(hooks)), net::ServerLimits{}));
     return *servers_.back();

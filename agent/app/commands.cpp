@@ -3,6 +3,7 @@
 #include "agent/app/agent.hpp"
 #include "agent/app/config.hpp"
 #include "agent/app/lifecycle.hpp"
+#include "agent/app/redis_on_demand.hpp"
 #include "lib/base/log.hpp"
 #include "lib/base/version.hpp"
 #include "lib/metrics/encode.hpp"
@@ -73,6 +74,26 @@ Collected collect_targets(asio::io_context& loop, scrape::Scraper& scraper, scra
   for (auto& status : scraper.status())
     if (selection.includes(status.id)) collected.status.push_back(std::move(status));
   return collected;
+}
+
+asio::awaitable<void> ask_acl_line(RedisOnDemand& redis, std::string target, Deadline deadline,
+                                   std::optional<std::string>& line) {
+  auto asking = redis.acl_line(std::move(target), deadline);
+  if (auto answer = co_await std::move(asking)) line = std::move(*answer);
+}
+
+/// What is typed into redis-cli for a user of this target; nothing when the server cannot be asked what it is.
+std::optional<std::string> acl_line(asio::io_context& loop, const Config& config, const std::string& target) {
+  std::optional<std::string> line;
+  RedisOnDemand redis(loop.get_executor(), config.redis);
+  loop.restart();
+  asio::co_spawn(loop, ask_acl_line(redis, target, Clock::now() + config.scrape.timeout, line),
+                 [&](std::exception_ptr thrown) {
+                   loop.stop();
+                   if (thrown) std::rethrow_exception(thrown);
+                 });
+  loop.run();
+  return line;
 }
 
 bool all_up(const std::vector<scrape::SourceStatus>& status) {
@@ -147,14 +168,6 @@ std::string render(const metrics::Exposition& page, const std::string& format) {
   return metrics::encode(page, format == "openmetrics" ? metrics::Format::openmetrics : metrics::Format::text);
 }
 
-/// What the user of a Redis target needs, as it is typed into redis-cli; the password is a placeholder.
-std::string acl_line(const sources::RedisOptions& options) {
-  const auto login = options.login ? options.login() : redis::Login{options.uri.username, ""};
-  const bool has_name = login && !login->username.empty() && login->username != "default";
-  return fmt::format("ACL SETUSER {} on >PASSWORD resetkeys resetchannels -@all {}",
-                     has_name ? login->username : "midst-agent", sources::redis_acl_rules(options));
-}
-
 json problem_json(const Problem& problem) {
   return {{"place", problem.place}, {"severity", problem.is_error ? "error" : "warning"}, {"message", problem.message}};
 }
@@ -200,11 +213,11 @@ int check(const std::optional<std::string>& config_path, bool connects, bool as_
     for (const auto& target : collected.status) {
       auto entry = outcome_json(target);
       if (!as_json) std::cout << outcome_line(target) << '\n';
-      for (const auto& options : parsed.config.redis)
-        if (target.id.kind == "redis" && target.id.target == options.name) {
-          entry["acl"] = acl_line(options);
-          if (!as_json) std::cout << "  a user with just the rights for this: " << acl_line(options) << '\n';
-        }
+      if (const auto line =
+              target.id.kind == "redis" ? acl_line(loop, parsed.config, target.id.target) : std::nullopt) {
+        entry["acl"] = *line;
+        if (!as_json) std::cout << "  a user with just the rights for this: " << *line << '\n';
+      }
       report["targets"].push_back(std::move(entry));
     }
     if (!all_up(collected.status)) code = exit_failed;

@@ -164,6 +164,20 @@ void read_sampler(Section& section, redis_info::SamplerOptions& sampler) {
 
 /// The tables of the collectors that have settings of their own.
 void read_collectors(Section& section, RedisOptions& options) {
+  section.table("histogram", [&](Section& table) {
+    table.read("commands", options.histogram.commands);
+    table.read("ignored_commands", options.histogram.ignored_commands);
+    table.read("max_commands", options.histogram.max_commands, 1, 10'000);
+  });
+  section.table("cluster_nodes", [&](Section& table) {
+    table.read("interval", options.cluster_nodes.interval, 1s, longest_interval);
+    table.read("max_nodes", options.cluster_nodes.max_nodes, 1, 10'000);
+    table.read("hostnames", options.has_hostnames);
+  });
+  section.table("slot_stats", [&](Section& table) {
+    table.read("interval", options.slot_stats.interval, 1s, longest_interval);
+    table.read("max_slots", options.slot_stats.max_slots, 1, 1000);
+  });
   section.table("slowlog", [&](Section& table) {
     table.read("entries", options.slowlog.entries, 1, 10'000);
     table.read("max_entries", options.slowlog.max_entries, 1, 10'000);

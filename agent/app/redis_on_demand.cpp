@@ -2,6 +2,7 @@
 
 #include "agent/sources/redis/key_arguments.hpp"
 #include "agent/sources/redis/redis_source.hpp"
+#include "agent/sources/redis/server_facts.hpp"
 
 #include <fmt/format.h>
 
@@ -69,6 +70,48 @@ asio::awaitable<Result<std::shared_ptr<const metrics::Exposition>>> RedisOnDeman
   std::vector<std::shared_ptr<const metrics::Snapshot>> snapshots;
   snapshots.push_back(std::make_shared<const metrics::Snapshot>(std::move(snapshot)));
   co_return std::make_shared<const metrics::Exposition>(metrics::merge(std::move(snapshots)));
+}
+
+asio::awaitable<Result<std::string>> RedisOnDemand::ask(RedisOptions options, redis::Command command,
+                                                        Deadline deadline) const {
+  redis::Connection connection(executor_, options.uri, options.connection, options.login);
+  std::vector<redis::Command> commands;
+  commands.push_back(std::move(command));
+  auto pipeline = connection.pipeline(std::move(commands), deadline);
+  const auto replies = co_await std::move(pipeline);
+  if (!replies) co_return replies.error();
+  const auto text = replies->front().as_text();
+  if (!text) co_return text.error();
+  co_return std::string(*text);
+}
+
+asio::awaitable<Result<std::vector<std::string>>> RedisOnDemand::discover(std::string target, Deadline deadline) {
+  using namespace sources::redis_info;
+  auto options = find(target);
+  if (!options) co_return options.error();
+  const bool has_tls = options->uri.has_tls;
+  const auto form = options->has_hostnames ? HostForm::hostname : HostForm::address;
+  redis::Command command{"CLUSTER", "NODES"};
+  auto asking = ask(std::move(*options), std::move(command), deadline);
+  const auto text = co_await std::move(asking);
+  if (!text && text.error().message.find("cluster support disabled") != std::string::npos)
+    co_return Error{Errc::config, "the target is no cluster"};
+  if (!text) co_return text.error();
+  co_return discovery_targets(parse_cluster_nodes(*text), has_tls ? "rediss" : "redis", form);
+}
+
+asio::awaitable<Result<std::string>> RedisOnDemand::acl_line(std::string target, Deadline deadline) {
+  const auto options = find(target);
+  if (!options) co_return options.error();
+  redis::Command command{"INFO", "server"};
+  auto asking = ask(*options, std::move(command), deadline);
+  const auto info = co_await std::move(asking);
+  if (!info) co_return info.error();
+  const auto login = options->login ? options->login() : redis::Login{options->uri.username, ""};
+  const bool has_name = login && !login->username.empty() && login->username != "default";
+  co_return fmt::format("ACL SETUSER {} on >PASSWORD resetkeys resetchannels -@all {}",
+                        has_name ? login->username : "midst-agent",
+                        sources::redis_acl_rules(*options, sources::redis_info::peek_facts(*info)));
 }
 
 }  // namespace midst::app

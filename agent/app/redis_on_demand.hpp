@@ -28,10 +28,20 @@ class RedisOnDemand {
   /// @return its page, also when it is down; Errc::config when the target or a check is not to be understood.
   [[nodiscard]] asio::awaitable<Result<std::shared_ptr<const metrics::Exposition>>> scrape(web::ProbeRequest request);
 
+  /// Asks a target for the nodes of its cluster. @param target  as above; may be empty when there is only one.
+  /// @return "redis://host:port" for each; Errc::config when there is no such target or it is no cluster.
+  [[nodiscard]] asio::awaitable<Result<std::vector<std::string>>> discover(std::string target, Deadline deadline);
+
+  /// @return what is typed into redis-cli to make a user with just the rights that the target's collectors need, or
+  /// why the server could not be asked what it is.
+  [[nodiscard]] asio::awaitable<Result<std::string>> acl_line(std::string target, Deadline deadline);
+
   /// @return how many scrapes were refused, for redis_target_scrape_request_errors_total of every target.
   [[nodiscard]] std::shared_ptr<const std::uint64_t> refused() const noexcept { return refused_; }
 
  private:
+  [[nodiscard]] asio::awaitable<Result<std::string>> ask(sources::RedisOptions options, redis::Command command,
+                                                         Deadline deadline) const;
   [[nodiscard]] Result<sources::RedisOptions> find(std::string_view target) const;
 
   asio::any_io_executor executor_;

@@ -3,17 +3,20 @@
 #include "agent/sources/redis/acl_log.hpp"
 #include "agent/sources/redis/clients.hpp"
 #include "agent/sources/redis/cluster.hpp"
+#include "agent/sources/redis/cluster_nodes.hpp"
 #include "agent/sources/redis/commandlog.hpp"
 #include "agent/sources/redis/keys.hpp"
 #include "agent/sources/redis/latency.hpp"
 #include "agent/sources/redis/sampler.hpp"
 #include "agent/sources/redis/sentinel.hpp"
 #include "agent/sources/redis/settings.hpp"
+#include "agent/sources/redis/slot_stats.hpp"
 #include "agent/sources/redis/slowlog.hpp"
 
 #include <boost/asio/io_context.hpp>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <set>
 #include <string>
 
@@ -56,7 +59,8 @@ constexpr CollectorRow rows[] = {
        return std::make_unique<SettingsCollector>(options.settings);
      }},
     {"latency", true, [](const Executor&, const RedisOptions&) -> Made { return make_latency_spikes(); }},
-    {"histogram", true, [](const Executor&, const RedisOptions&) -> Made { return make_latency_histograms({}); }},
+    {"histogram", true,
+     [](const Executor&, const RedisOptions& options) -> Made { return make_latency_histograms(options.histogram); }},
     {"slowlog", true,
      [](const Executor&, const RedisOptions& options) -> Made { return make_slowlog(options.slowlog); }},
     {"clients", true, &make_clients_of},
@@ -72,7 +76,29 @@ constexpr CollectorRow rows[] = {
     {"keys", true, &make_keys_of},
     {"sampler", false, &make_sampler_of},
     {"cluster", true, [](const Executor&, const RedisOptions&) -> Made { return make_cluster_info(); }},
+    {"cluster_nodes", true,
+     [](const Executor&, const RedisOptions& options) -> Made { return make_cluster_nodes(options.cluster_nodes); }},
+    {"slot_stats", false,
+     [](const Executor&, const RedisOptions& options) -> Made { return make_slot_stats(options.slot_stats); }},
 };
+
+/// @return whether the server has what the rule allows.
+bool is_known(std::string_view rule, const ServerFacts& facts) {
+  constexpr struct {
+    std::string_view prefix;
+    int since, since_valkey;  ///< 0: not there at all.
+  } newer[] = {{"+latency|histogram", 70000, 70200},
+               {"+client|no-touch", 70200, 70200},
+               {"+commandlog", 0, 80100},
+               {"+cluster|slot-stats", 80200, 80000},
+               {"+eval_ro", 70000, 70200}};
+  for (const auto& each : newer) {
+    if (!rule.starts_with(each.prefix)) continue;
+    const int since = facts.valkey_version > 0 ? each.since_valkey : each.since;
+    return since > 0 && std::max(facts.version, facts.valkey_version) >= since;
+  }
+  return true;
+}
 
 }  // namespace
 
@@ -92,14 +118,20 @@ std::vector<std::pair<std::string_view, bool>> redis_collectors() {
   return names;
 }
 
-std::string redis_acl_rules(const RedisOptions& options) {
+std::string redis_acl_rules(const RedisOptions& options, const ServerFacts& facts) {
   std::set<std::string> rules{"+info"};
   if (!options.connection.client_name.empty()) rules.insert("+client|setname");
   if (options.uri.database != 0) rules.insert("+select");
   if (options.has_ping) rules.insert("+ping");
-  asio::io_context unused;  // collectors are only asked what they would need
-  for (const auto& collector : make_collectors(unused.get_executor(), options))
-    for (auto& rule : collector->rights()) rules.insert(std::move(rule));
+  if (facts.is_sentinel) {
+    for (const auto* command : {"masters", "ckquorum", "sentinels", "slaves", "config"})
+      rules.insert(fmt::format("+sentinel|{}", command));
+  } else {
+    asio::io_context unused;  // collectors are only asked what they would need
+    for (const auto& collector : make_collectors(unused.get_executor(), options))
+      for (auto& rule : collector->rights())
+        if (is_known(rule, facts)) rules.insert(rule == "%R~*" && facts.version < 70000 ? "~*" : std::move(rule));
+  }
   return fmt::format("{}", fmt::join(rules, " "));
 }
 

@@ -3,11 +3,14 @@
 
 #include "agent/sources/redis/acl_log.hpp"
 #include "agent/sources/redis/clients.hpp"
+#include "agent/sources/redis/cluster_nodes.hpp"
 #include "agent/sources/redis/commandlog.hpp"
 #include "agent/sources/redis/keys.hpp"
+#include "agent/sources/redis/latency.hpp"
 #include "agent/sources/redis/sampler.hpp"
 #include "agent/sources/redis/sentinel.hpp"
 #include "agent/sources/redis/settings.hpp"
+#include "agent/sources/redis/slot_stats.hpp"
 #include "agent/sources/redis/slowlog.hpp"
 #include "lib/redis/connection.hpp"
 #include "lib/redis/uri.hpp"
@@ -49,10 +52,14 @@ struct RedisOptions {
 
   std::map<std::string, bool, std::less<>> collectors;  ///< By name: switched on or off against its default.
   redis_info::SettingsOptions settings;
+  redis_info::HistogramOptions histogram;
   redis_info::SlowlogOptions slowlog;
   redis_info::ClientsOptions clients;  ///< Its two switches are the collectors "clients" and "client_list".
   redis_info::AclLogOptions acl_log;
   redis_info::SentinelOptions sentinel;
+  redis_info::ClusterNodesOptions cluster_nodes;
+  redis_info::SlotStatsOptions slot_stats;
+  bool has_hostnames = false;  ///< Whether cluster discovery names nodes by the host names they announce.
   redis_info::KeysOptions keys;           ///< Its database is that of the URI, whatever stands there.
   redis_info::SamplerOptions sampler;     ///< Its switch is the collector "sampler".
   std::vector<std::string> extra_fields;  ///< Globs of INFO fields to show although they have no metric of their own.
@@ -61,7 +68,8 @@ struct RedisOptions {
 /// @return the names of all collectors and whether each is on by default, in the order of the page.
 [[nodiscard]] std::vector<std::pair<std::string_view, bool>> redis_collectors();
 
-/// @return what an ACL user needs for the enabled collectors, as ACL SETUSER takes it: "+info +slowlog|get …".
-[[nodiscard]] std::string redis_acl_rules(const RedisOptions& options);
+/// @return what an ACL user needs for the enabled collectors, as ACL SETUSER takes it: "+info +slowlog|get …". A server
+/// refuses rules with commands it does not know, so the line is for the one that `facts` tell of.
+[[nodiscard]] std::string redis_acl_rules(const RedisOptions& options, const redis_info::ServerFacts& facts);
 
 }  // namespace midst::sources
