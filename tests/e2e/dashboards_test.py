@@ -1,0 +1,174 @@
+"""Popular dashboards and alert rules on our page: each metric that their expressions read is there by default, with the
+labels they need. The expressions come from redis_exporter's Go module where Go can have it; the others, which no
+package has, from dashboards/redis_*.txt: a metric, its labels or "-", and the kind of server that has it."""
+import json
+import os
+import re
+import shutil
+import tempfile
+import unittest
+from pathlib import Path
+
+import peers
+import promql
+import yaml
+from stack import ROOT, Agent, Redis, Replica, Sentinel, free_port, wait_until
+
+TABLES = sorted((Path(__file__).resolve().parent / "dashboards").glob("redis_*.txt"))
+# What Prometheus puts on a series, not the exporter. "addr" is what the board for exporters 0.3x tells servers of one
+# exporter apart by; ours is "target", so that board needs a relabelling where an agent has several.
+TARGET_LABELS = {"instance", "job", "namespace", "pod", "addr"}
+
+
+def recorded_names():
+    rules = yaml.safe_load((ROOT / "infra/prometheus/rules/redis.yml").read_text())
+    return {rule["record"] for group in rules["groups"] for rule in group["rules"] if "record" in rule}
+
+
+def label_keys(page):
+    """{series name: its label keys, as many as any sample of it has}."""
+    keys = {}
+    for name, labels in page:
+        keys.setdefault(name, set()).update(key for key, _ in labels)
+    return keys
+
+
+def table_rows(path):
+    for line in path.read_text().splitlines():
+        if not line.startswith("#"):
+            metric, labels, kind = line.split(" ")
+            yield metric, set() if labels == "-" else set(labels.split(",")), kind
+
+
+def expressions_in(node):
+    """Every expression of a dashboard: what stands under "expr", and the queries of its variables."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if key in ("expr", "query", "definition") and isinstance(value, str) and "redis_" in value:
+                yield value
+            yield from expressions_in(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from expressions_in(value)
+
+
+class Dashboards(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        try:
+            cls.start_all()
+        except BaseException:
+            cls.doClassCleanups()
+            raise
+
+    @classmethod
+    def start(cls, server):
+        cls.addClassCleanup(server.stop)
+        return server.start()
+
+    @classmethod
+    def start_all(cls):
+        master = cls.start(Redis())
+        master.feed("SET key 1\nGET key\nGET none\nSETEX expiring 1000 x\nLPUSH key 1\n")
+        replica = cls.start(Replica(master))
+        wait_until(lambda: ",lag=" in master.cli("INFO", "replication"), "the master knows its replica")
+        sentinel = cls.start(Sentinel(master))
+        cluster = cls.start(Redis("--cluster-enabled", "yes", "--cluster-port", free_port(), name="redis-cluster"))
+        cluster.cli("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+        wait_until(lambda: "cluster_state:ok" in cluster.cli("CLUSTER", "INFO"), "the cluster node serves")
+        cls.pages = {kind: cls.page_of(server) for kind, server in
+                     (("master", master), ("replica", replica), ("sentinel", sentinel), ("cluster", cluster))}
+        cls.pages["opt-in"] = cls.page_of(master, '[redis.keys]\nsingle = ["key"]\n')
+        cls.recorded = recorded_names()
+
+    @classmethod
+    def page_of(cls, server, more=""):
+        agent = cls.start(Agent(f'[scrape]\nmin_interval = "0s"\n[[redis]]\nurl = "{server.url}"\n{more}'))
+        agent.page()  # what a first contact learns is asked for from the second on
+        return label_keys(agent.page())
+
+    def missing(self, metric, labels, kinds):
+        """What is wrong with a metric on the pages of these kinds, or None."""
+        if metric in self.recorded:
+            return None
+        found = [self.pages[kind][metric] for kind in kinds if metric in self.pages[kind]]
+        if not found:
+            return f"no {metric}"
+        lacking = labels - TARGET_LABELS - set.union(*found)
+        return f"{metric} without {', '.join(sorted(lacking))}" if lacking else None
+
+    def test_every_table_is_served(self):
+        self.assertEqual(len(TABLES), 9)
+        for path in TABLES:
+            with self.subTest(path.stem):
+                rows = list(table_rows(path))
+                problems = [self.missing(metric, labels, [kind]) for metric, labels, kind in rows]
+                self.assertEqual([problem for problem in problems if problem], [])
+                self.assertGreater(len(rows), 0)
+
+    def test_the_boards_of_redis_exporter_are_served(self):
+        module = self.module()
+        boards = {path.name: list(expressions_in(json.loads(path.read_text()))) for path in module.glob("contrib/**/*.json")}
+        boards = {name: expressions for name, expressions in boards.items() if expressions}
+        self.assertGreaterEqual(len(boards), 3)
+        for name, expressions in sorted(boards.items()):
+            with self.subTest(name):
+                self.check_expressions(expressions)
+
+    def test_the_mixin_of_redis_exporter_is_served(self):
+        text = "\n".join(path.read_text() for path in sorted(self.module().glob("contrib/redis-mixin/**/*.libsonnet")))
+        expressions = re.findall(r"expr: *'((?:[^'\\]|\\.)*)'", text)
+        self.assertGreaterEqual(len(expressions), 3)
+        self.check_expressions([re.sub(r"%\(\w+\)\w?", "1", expression) for expression in expressions])
+
+    def check_expressions(self, expressions):
+        self.assertGreater(len(expressions), 2)
+        problems = set()
+        for expression in expressions:
+            for metric, labels in promql.needs(expression).items():
+                if metric.startswith("redis_"):
+                    problems.add(self.missing(metric, labels, ["master", "replica", "sentinel", "cluster"]))
+        self.assertEqual(sorted(problems - {None}), [])
+
+    @classmethod
+    def module(cls):
+        """The folder of redis_exporter's Go module."""
+        if not shutil.which("go"):
+            raise unittest.SkipTest("there is no Go on this machine: the boards inside the module are not looked at")
+        folder = Path(tempfile.mkdtemp(prefix="midst-boards-"))
+        cls.addClassCleanup(shutil.rmtree, folder, ignore_errors=True)
+        environment = {**os.environ, "GOMODCACHE": str(folder), "GOFLAGS": "-modcacherw"}
+        peers.CACHE.mkdir(parents=True, exist_ok=True)
+        found = peers.download("latest", environment)
+        if "Error" in found:
+            found = peers.download(peers.KNOWN_VERSION, environment)
+        if "Error" in found:
+            raise unittest.SkipTest(f"the Go module cannot be had: {found['Error']}")
+        return Path(found["Dir"])
+
+
+class Expressions(unittest.TestCase):
+    """The reader of expressions itself."""
+
+    def test_needs(self):
+        for expression, expected in (
+                ('redis_up{instance=~"$i"} == 0', {"redis_up": {"instance"}}),
+                ("sum (a{x!='1'}) by (db) - sum by (db, k) (b)", {"a": {"x", "db"}, "b": {"db", "k"}}),
+                ("avg(irate(a[$__rate_interval])) by (cmd) / avg(irate(b [1m])) by (cmd)", {"a": {"cmd"}, "b": {"cmd"}}),
+                ("histogram_quantile(0.99, sum(rate(a_bucket[5m])) by (le, cmd))", {"a_bucket": {"le", "cmd"}}),
+                ("a * on(k) group_left(role) b{c=\"d\"}", {"a": {"k"}, "b": {"k", "c"}}),
+                ("a > bool 1e3 unless ignoring(z) (b offset 5m)", {"a": set(), "b": set()}),
+                ("label_values(a{n=\"$n\"}, pod)", {"a": {"n", "pod"}}),
+                ("label_values(job)", {}),
+                ("topk by (x) (5, a) # b", {"a": {"x"}}),
+                ("time() - a{} > 0", {"a": set()})):
+            self.assertEqual(promql.needs(expression), expected, expression)
+
+    def test_what_is_no_expression_is_refused(self):
+        for text in ("sum(a", "a{b=\"c\"", "a ~ b", "label_values(a b)"):
+            with self.assertRaises((promql.Malformed, IndexError)):
+                promql.needs(text)
+
+
+if __name__ == "__main__":
+    unittest.main()
