@@ -66,19 +66,23 @@ class Explanations:
         self.rows, self.used = rows, set()
 
     def unexplained(self, found):
-        """The differences that no row explains, as lines to print."""
-        lines = []
+        """Those of the differences that no row explains."""
+        left = {}
         for (series, kind), detail in sorted(found.items()):
             kinds = (kind, "noise") if kind == "value" else (kind,)
             matching = [row for row in self.rows if row[1] in kinds and re.fullmatch(row[0], series)]
             self.used.update(matching)
             if not matching:
-                lines.append(f"{kind}: {series} ({detail})")
-        return lines
+                left[series, kind] = detail
+        return left
 
     def idle(self):
         """Rows that explained nothing although they must."""
         return [row for row in self.rows if row not in self.used and row[1] != "noise"]
+
+
+def listed(found):
+    return "\n".join(f"{kind}: {series} ({detail})" for (series, kind), detail in sorted(found.items()))
 
 
 def scrape_both(exporter, agent, view):

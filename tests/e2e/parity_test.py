@@ -1,7 +1,7 @@
 """Postgres side by side with the exporter we replace, against docs/parity.md; parity.py says how."""
 import unittest
 
-from parity import Explanations, differences, documented, scrape_both
+from parity import Explanations, differences, documented, listed, scrape_both
 from stack import Agent, Postgres, PostgresExporter, samples
 
 
@@ -25,7 +25,7 @@ class Parity(unittest.TestCase):
         before, ours, after = scrape_both(exporter, agent, "/metrics/postgres")
         explanations = Explanations(documented("Postgres"))
         unexplained = explanations.unexplained(differences(before, ours, after))
-        self.assertFalse(unexplained, "not explained by docs/parity.md, section Postgres:\n" + "\n".join(unexplained))
+        self.assertFalse(unexplained, "not explained by docs/parity.md, section Postgres:\n" + listed(unexplained))
         self.assertEqual(explanations.idle(), [], "rows of docs/parity.md that are no longer true")
         self.assertGreater(len(samples(ours)), 100)
 
