@@ -207,6 +207,8 @@ class Bench:
             print("no redis_exporter to compare with: install prometheus-redis-exporter, or Go")
             return False
         print(f"{OURS}: {BIN}; {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.2f}; peers: {', '.join(self.exporters)}")
+        if os.getloadavg()[0] > os.cpu_count() / 2:
+            print("others are at work on this machine: take the numbers again on a calm one")
         for part in ARGUMENTS.only:
             try:
                 getattr(self, part)()

@@ -123,8 +123,11 @@ def run(bench, keys, blocks):
         print(f"  p99 of another client's GET, beside {who:<12} median {statistics.median(values) * 1e6:8.1f} us   spread "
               f"{min(values) * 1e6:.1f} … {max(values) * 1e6:.1f}   {len(values)} blocks")
     ratio = statistics.median(waits["the sampler"]) / statistics.median(waits["nobody else"])
-    bench.report.claim(f"{title}: other clients' p99", f"{ratio:.2f} times what it is without; to be at most {P99_LIMIT:g} times",
-                       ratio <= P99_LIMIT, ratio=ratio, limit=P99_LIMIT, blocks=waits)
+    # Nobody is served faster because of the sampler: such a ratio tells of other work on the machine.
+    is_telling = ratio >= 0.5 and max(waits["nobody else"]) <= 5 * min(waits["nobody else"])
+    bench.report.claim(f"{title}: other clients' p99", f"{ratio:.2f} times what it is without; to be at most {P99_LIMIT:g} times"
+                       + ("" if is_telling else "; but the machine is too busy to tell"),
+                       is_telling and ratio <= P99_LIMIT, ratio=ratio, limit=P99_LIMIT, blocks=waits)
     growth, seconds, cycles, sampled, counted = memory(bench, redis, keys)
     is_complete = cycles >= 1 and abs(counted - redis_size(redis)) <= 0.01 * keys
     bench.report.claim(f"{title}: memory of the agent",
