@@ -63,7 +63,7 @@ class KeyGroupsCollector final : public Collector {
   void begin_scrape(const Round& round);
   void begin_database();
   void ask_next(const Round& round);
-  [[nodiscard]] Result<Done> take_databases(const redis::Reply& reply, const Round& round);
+  [[nodiscard]] Result<Done> take_databases(const redis::Reply& reply);
   [[nodiscard]] Result<Done> take_memory(const std::string& name, const redis::Reply& reply);
   [[nodiscard]] Result<Done> take_scan(redis::Reply& reply);
   void finish(const Round& round);
@@ -145,7 +145,7 @@ Result<Done> KeyGroupsCollector::read(std::vector<redis::Reply> replies, const R
     else if (answer.ticket.part == KeyTicket::Part::scan)
       taken = take_scan(answer.reply);
     else
-      taken = take_databases(answer.reply, round);
+      taken = take_databases(answer.reply);
     if (!taken && first) first = taken;
     if (!pass_) break;
   }
@@ -154,12 +154,14 @@ Result<Done> KeyGroupsCollector::read(std::vector<redis::Reply> replies, const R
     pass_->done.insert_or_assign(pass_->walk->database(), pass_->groups->summary(options_.max_groups));
     pass_->walk.reset();
   }
-  if (first && was_cut_ && !is_whole_)
+  const bool is_at_end = pass_ && !pass_->walk && pass_->databases.empty();
+  const bool is_cut = was_cut_ || (!is_at_end && !pace_.has_time(round));
+  if (first && is_cut && !is_whole_)
     return Error{Errc::timeout, "the first pass over all keys takes longer than one scrape; it goes on in the next"};
   return first;
 }
 
-Result<Done> KeyGroupsCollector::take_databases(const redis::Reply& reply, const Round&) {
+Result<Done> KeyGroupsCollector::take_databases(const redis::Reply& reply) {
   const auto info = reply.as_text();
   if (!info) {
     pass_.reset();

@@ -45,8 +45,8 @@ constexpr std::int64_t hyperloglog_min_bytes = 16;
 constexpr std::size_t first_text_bytes = 63;
 /// plain_length_ of a string of which nothing is known, and of one whose beginning alone has been seen.
 constexpr std::int64_t never_seen = -1, start_seen = -2;
-/// A key that was another node's is asked for again every so many looks: each costs an error reply.
-constexpr int looks_skipped_elsewhere = 60;
+/// A key that is another node's, or denied, is asked for again after so many looks: each costs an error reply.
+constexpr int looks_skipped = 60;
 
 }  // namespace
 
@@ -127,13 +127,15 @@ void KeySizeLook::take_error(Question question, const redis::Reply& reply) {
   if (said.starts_with("MOVED ") || said.starts_with("ASK ")) {
     fresh_ = {};
     fresh_.is_elsewhere = true;
-    skipped_looks_ = looks_skipped_elsewhere;
+    skipped_looks_ = looks_skipped;
     next_ = 0;
   } else if (said.starts_with("WRONGTYPE") && question != type && question != memory) {
     is_no_hyperloglog_ = kind_ == KeyKind::hyperloglog;
     ask_type_again();
-  } else if (!error_) {
-    error_ = reply.to_error();
+  } else {
+    if (!error_) error_ = reply.to_error();
+    // "No permissions to access a key": the command may still be allowed for others.
+    if (error_->code == Errc::noperm && said.find(" key") != std::string_view::npos) skipped_looks_ = looks_skipped;
   }
 }
 

@@ -85,7 +85,7 @@ class KeySizeLook final : public KeyLook {
   bool is_no_hyperloglog_ = false;  ///< Begins like one, but the server says that it is none.
   bool was_retyped_ = false;        ///< In this look; a second change of type waits for the next.
   std::int64_t plain_length_ = -1;  ///< Length at which the string was seen not to be a HyperLogLog.
-  int skipped_looks_ = 0;           ///< Still to be skipped while the key is another node's.
+  int skipped_looks_ = 0;           ///< Still to be skipped: the key is another node's, or denied.
   std::optional<Error> error_;      ///< Of this look.
   Known fresh_, shown_;
 };

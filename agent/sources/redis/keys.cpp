@@ -94,7 +94,6 @@ std::vector<MetricSpec> Keys::specs() const {
 }
 
 std::vector<std::string> Keys::rights() const {
-  // PFCOUNT may refresh the estimate that is kept in the key, so the server wants the right to write for it.
   return {"+select", "+scan",  "+dbsize", "+type", "+memory|usage", "+strlen",  "+getrange",
           "+llen",   "+scard", "+zcard",  "+hlen", "+xlen",         "+pfcount", "%R~*"};
 }
@@ -158,7 +157,8 @@ Result<Done> Keys::read(std::vector<redis::Reply> replies, const Round& round) {
   }
   for (const auto& count : counts_)
     if (count.refusal && first) first = *count.refusal;
-  if (first && was_cut_ && has_gap())
+  const bool is_cut = was_cut_ || !pace_.has_time(round);
+  if (first && is_cut && has_gap())
     return Error{Errc::timeout, "the first pass over the keys takes longer than one scrape; it goes on in the next"};
   return first;
 }

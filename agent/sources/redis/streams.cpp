@@ -85,7 +85,8 @@ void Streams::begin_scrape(const Round& round) {
 Result<Done> Streams::read(std::vector<redis::Reply> replies, const Round& round) {
   auto answers = batch_.take(std::move(replies), round);
   auto first = checks_.take(answers, round);
-  if (first && was_cut_ && checks_.has_gap())
+  const bool is_cut = was_cut_ || !pace_.has_time(round);
+  if (first && is_cut && checks_.has_gap())
     return Error{Errc::timeout, "the first pass over the streams takes longer than one scrape; it goes on in the next"};
   return first;
 }

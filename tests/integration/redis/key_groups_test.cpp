@@ -103,6 +103,20 @@ TEST(RedisKeyGroups, GoOnOverSeveralScrapesAndConnections) {
   EXPECT_TRUE(has_line(driver.scrape().samples, "redis_key_group_count{db=\"db0\",key_group=\"a\"} 3000"));
 }
 
+TEST(RedisKeyGroups, NeedNoMoreRightsThanTheyName) {
+  RedisServer server;
+  make_keys(server, "0", "a:", 3);
+  make_keys(server, "3", "a:", 2);
+  auto collector = make_key_groups(grouping("^(a)"));
+  std::vector<std::string> user{"acl", "setuser", "watcher", "on", ">secret", "+client|setname"};
+  for (auto& right : collector->rights()) user.push_back(right);
+  ASSERT_EQ(redis_cli(server, user), "OK\n");
+  CollectorDriver driver(std::move(collector), fmt::format("redis://watcher:secret@127.0.0.1:{}", server.port()));
+  const auto scrape = driver.scrape();
+  EXPECT_FALSE(scrape.error) << describe(*scrape.error);
+  EXPECT_TRUE(has_line(scrape.samples, "redis_key_group_count{db=\"db3\",key_group=\"a\"} 2"));
+}
+
 TEST(RedisKeyGroups, SayZeroMillisecondsWhereNothingIsAsked) {
   RedisServer server;
   CollectorDriver off(make_key_groups({}), server.url());

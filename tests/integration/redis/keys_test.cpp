@@ -394,6 +394,36 @@ TEST(RedisKeys, TellOfTheirOwnNodeOfACluster) {
   EXPECT_EQ(info(server, "total_error_replies") - errors, 0);
 }
 
+TEST(RedisKeys, NeedNoMoreRightsThanTheyName) {
+  RedisServer server;
+  make_each_type(server);
+  auto options = checking("?*", std::string(each_type) + ",db2=missing", "*,t*");
+  options.has_values = true;
+  auto collector = make_keys(options);
+  std::vector<std::string> user{"acl", "setuser", "watcher", "on", ">secret", "+info", "+client|setname"};
+  for (auto& right : collector->rights()) user.push_back(right);
+  ASSERT_EQ(redis_cli(server, user), "OK\n");
+  CollectorDriver driver(std::move(collector), fmt::format("redis://watcher:secret@127.0.0.1:{}", server.port()));
+  for (int i = 0; i < 2; ++i) {
+    const auto scrape = driver.scrape();
+    EXPECT_FALSE(scrape.error) << describe(*scrape.error);
+    EXPECT_TRUE(has_line(scrape.samples, "redis_key_size{db=\"db0\",key=\"hll\"} 3"));
+  }
+  EXPECT_EQ(info(server, "total_error_replies"), 0);
+}
+
+TEST(RedisKeys, LeaveDeniedKeysAloneAfterTheFirstTime) {
+  RedisServer server;
+  make_strings(server, "mine:", 5);
+  make_strings(server, "other:", 5);
+  redis_cli(server, {"acl", "setuser", "watcher", "on", ">secret", "+@all", "~mine:*"});
+  CollectorDriver driver(make_keys(checking("*:*")), fmt::format("redis://watcher:secret@127.0.0.1:{}", server.port()));
+  EXPECT_EQ(driver.scrape().error->code, Errc::noperm);
+  const auto errors = info(server, "total_error_replies");
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(lines_with(driver.scrape().samples, "redis_key_size{"), 5U);
+  EXPECT_EQ(info(server, "total_error_replies"), errors);
+}
+
 TEST(RedisKeys, CountManyInFlatMemory) {
   RedisServer server;
   make_strings(server, "a:", 200'000);

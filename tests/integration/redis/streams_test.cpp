@@ -178,6 +178,22 @@ TEST(RedisStreams, FollowAStreamThatGoesAndComesBack) {
   EXPECT_TRUE(has_line(scrape.samples, std::string("redis_stream_first_entry_id") + of_stream + " 0"));
 }
 
+TEST(RedisStreams, NeedNoMoreRightsThanTheyName) {
+  RedisServer server;
+  make_stream(server);
+  auto collector = make_streams(checking("s*,db2=x*", "s,missing"));
+  std::vector<std::string> user{"acl", "setuser", "watcher", "on", ">secret", "+info", "+client|setname"};
+  for (auto& right : collector->rights()) user.push_back(right);
+  ASSERT_EQ(redis_cli(server, user), "OK\n");
+  CollectorDriver driver(std::move(collector), fmt::format("redis://watcher:secret@127.0.0.1:{}", server.port()));
+  for (int i = 0; i < 2; ++i) {
+    const auto scrape = driver.scrape();
+    EXPECT_FALSE(scrape.error) << describe(*scrape.error);
+    EXPECT_TRUE(has_line(scrape.samples, std::string("redis_stream_group_consumers") + of_group + " 2"));
+  }
+  EXPECT_EQ(errors(server), "0");
+}
+
 TEST(RedisStreams, KeepWithinTheirLimits) {
   RedisServer server;
   make_stream(server);

@@ -234,6 +234,22 @@ TEST(RedisKeySize, LeavesAKeyOfAnotherNodeAloneForAWhile) {
   EXPECT_EQ(asked(look), "MEMORY USAGE k");
 }
 
+TEST(RedisKeySize, LeavesADeniedKeyAloneForAWhile) {
+  const KeySizeOptions options;
+  KeySizeLook look(options, KeyOrigin::scanned);
+  const std::string denied = "-NOPERM No permissions to access a key\r\n";
+  look.begin();
+  (void)asked(look);
+  EXPECT_FALSE(answer(look, {denied, denied}));
+  EXPECT_TRUE(look.is_done());
+  for (int i = 0; i < 60; ++i) {
+    look.begin();
+    ASSERT_TRUE(look.is_done()) << i;
+  }
+  look.begin();
+  EXPECT_EQ(asked(look), "TYPE k | MEMORY USAGE k");
+}
+
 TEST(RedisKeySize, GoesByTheTypeWhereMemoryUsageIsRefused) {
   const KeySizeOptions options;
   KeySizeLook look(options, KeyOrigin::named);
