@@ -31,7 +31,8 @@ constexpr bool is_control(char c) noexcept {
 /// What the characters of a part are like; random tokens change their kind far more often than words do.
 struct Traits {
   std::size_t digits = 0, letters = 0;
-  std::size_t changes = 0;        ///< Neighbours of different kinds among digit, lower and upper case.
+  std::size_t changes = 0;        ///< Neighbours of different kinds among digit, lower and upper case, but for the
+                                  ///< capital that begins a word.
   std::size_t digit_changes = 0;  ///< Those of them with a digit on one side.
   bool is_hex_id = true, has_control = false, has_at = false;
 };
@@ -49,7 +50,7 @@ Traits traits_of(std::string_view part) noexcept {
     if (kind == 1) ++traits.digits;
     if (kind > 1 || static_cast<unsigned char>(c) >= 0x80) ++traits.letters;
     if (kind != 0 && last != 0 && kind != last) {
-      ++traits.changes;
+      if (last != 3 || kind != 2) ++traits.changes;
       if (kind == 1 || last == 1) ++traits.digit_changes;
     }
     if (!is_hex(c) && c != '-') traits.is_hex_id = false;
@@ -97,8 +98,7 @@ bool is_variable_part(std::string_view part, std::size_t max_part_bytes) noexcep
   if (traits.digits > 0 && traits.letters == 0) return true;
   if (traits.is_hex_id && traits.digits > 0 && part.size() >= 8) return true;
   if (traits.digit_changes >= 4 && part.size() >= 10) return true;
-  const bool looks_random = traits.changes * 5 >= part.size() * 2;
-  return looks_random && (part.size() >= 20 || (part.size() >= 16 && traits.digits > 0));
+  return traits.digits > 0 && part.size() >= 16 && traits.changes * 10 >= part.size() * 3;
 }
 
 KeyPattern::KeyPattern(KeyPatternOptions options) : options_(std::move(options)) {

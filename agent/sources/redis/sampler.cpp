@@ -230,8 +230,9 @@ Sampling::Wake Sampling::take_moment(const ServerMoment& moment) {
     cycle_.update(databases);
   } else {
     cycle_began_ = now;
-    rest_until_ = now + options_.interval;
     cycle_.begin(std::move(databases));
+    // A server without keys is about to get some: a replica before its first copy, a cache just started.
+    rest_until_ = now + (cycle_.is_running() ? options_.interval : std::min(options_.interval, options_.pause));
   }
   return budget_.next_at();
 }
