@@ -232,7 +232,7 @@ Sampling::Wake Sampling::take_moment(const ServerMoment& moment) {
     cycle_began_ = now;
     cycle_.begin(std::move(databases));
     // A server without keys is about to get some: a replica before its first copy, a cache just started.
-    rest_until_ = now + (cycle_.is_running() ? options_.interval : std::min(options_.interval, options_.pause));
+    rest_until_ = now + (cycle_.is_running() ? options_.interval : options_.pause);
   }
   return budget_.next_at();
 }
