@@ -37,7 +37,7 @@ def arguments():
 
 ARGUMENTS = arguments()
 # stack.py reads it when it is imported.
-os.environ["MIDST_BIN_DIR"] = str(ARGUMENTS.bin or os.environ.get("MIDST_BIN_DIR") or HERE.parents[2] / "build/release/bin")
+os.environ["MIDST_BIN_DIR"] = str(Path(ARGUMENTS.bin or os.environ.get("MIDST_BIN_DIR") or HERE.parents[2] / "build/release/bin").resolve())
 import measure  # noqa: E402
 import peers  # noqa: E402
 import sampled_keys  # noqa: E402
@@ -205,6 +205,9 @@ class Bench:
     def run(self):
         if not self.exporters:
             print("no redis_exporter to compare with: install prometheus-redis-exporter, or Go")
+            return False
+        if not (BIN / OURS).exists():
+            print(f"there is no {BIN / OURS}; build it, or name its folder with --bin")
             return False
         print(f"{OURS}: {BIN}; {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.2f}; peers: {', '.join(self.exporters)}")
         if os.getloadavg()[0] > os.cpu_count() / 2:
