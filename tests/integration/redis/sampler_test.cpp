@@ -222,6 +222,16 @@ TEST(SamplerLive, WaitsWhileAForkedChildSaves) {
   EXPECT_TRUE(has_line(sampler.page(), at("redis_key_prefix_keys", "k:*") + " 1500"));
 }
 
+TEST(SamplerLive, PausesWhenARoundTripIsLongerThanItMayBe) {
+  RedisServer server;
+  auto options = eager_sampling();
+  options.pause_rtt = options.pause = options.interval =
+      std::chrono::milliseconds(0);  // one is the shortest: others are longer
+  LiveSampler sampler(server.url(), options);
+  sampler.scrape();
+  EXPECT_TRUE(sampler.reaches("redis_key_sampler_pauses_total{reason=\"slow\"}", 1));
+}
+
 TEST(SamplerLive, GoesOnWhenTheServerComesBack) {
   RedisServer server;
   fill(server);
