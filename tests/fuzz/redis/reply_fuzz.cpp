@@ -1,14 +1,22 @@
 // Any bytes from a server: the reader stays within its limit, says the same however the bytes are cut, and each
 // mapping takes each reply.
+#include "agent/sources/redis/acl_log.hpp"
+#include "agent/sources/redis/all_settings.hpp"
 #include "agent/sources/redis/cluster.hpp"
+#include "agent/sources/redis/commandlog.hpp"
 #include "agent/sources/redis/latency.hpp"
+#include "agent/sources/redis/modules.hpp"
+#include "agent/sources/redis/search_indexes.hpp"
 #include "agent/sources/redis/settings.hpp"
 #include "agent/sources/redis/slowlog.hpp"
+#include "agent/sources/redis/tile38.hpp"
 #include "lib/redis/resp.hpp"
 
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace {
 
@@ -39,6 +47,42 @@ void map_everything(const midst::redis::Reply& reply, const midst::redis::Reply&
   (void)builder.freeze();
 }
 
+/// Two scrapes of a collector, a minute apart, that get the two replies in turn.
+void scrape_twice(midst::sources::redis_info::Collector& collector, const midst::redis::Reply& reply,
+                  const midst::redis::Reply& next) {
+  using namespace midst::sources::redis_info;
+  ServerFacts facts;
+  facts.version = facts.valkey_version = 80100;
+  const Commands commands{{"get", {}}, {"config|get", {}}};
+  for (int minute = 1; minute <= 2; ++minute) {
+    for (int index = 0; index < 2; ++index) {
+      const auto now = std::chrono::steady_clock::time_point(std::chrono::minutes(minute));
+      const Round round{facts, index, 1, now, 1.7e9 + 60 * minute, now};
+      Batch batch;
+      collector.ask(round, batch);
+      std::vector<midst::redis::Reply> replies;
+      while (replies.size() < batch.size()) replies.push_back((replies.size() + minute) % 2 == 0 ? reply : next);
+      if (!replies.empty()) (void)collector.read(std::move(replies), round);
+    }
+    midst::metrics::SnapshotBuilder builder;
+    collector.add({facts, commands, 1.7e9, builder});
+    (void)builder.freeze();
+  }
+}
+
+void scrape_everything(const midst::redis::Reply& reply, const midst::redis::Reply& next) {
+  using namespace midst::sources::redis_info;
+  HistogramOptions histograms;
+  histograms.max_commands = 1;
+  histograms.ignored_commands = {"*|*"};
+  for (auto* make :
+       {+[] { return make_slowlog({}); }, +[] { return make_latency_spikes(); }, +[] { return make_acl_log({}); },
+        +[] { return make_all_settings({}); }, +[] { return make_commandlog({}); }, +[] { return make_modules(); },
+        +[] { return make_search_indexes({}); }, +[] { return make_tile38(); }})
+    scrape_twice(*make(), reply, next);
+  scrape_twice(*make_latency_histograms(histograms), reply, next);
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
@@ -54,6 +98,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
   for (std::size_t i = 0; i < replies.size(); ++i) {
     if (!is_equal(replies[i], cut_replies[i])) std::abort();
     map_everything(replies[i], replies[(i + 1) % replies.size()]);
+    if (i < 2) scrape_everything(replies[i], replies[(i + 1) % replies.size()]);
   }
   return 0;
 }
