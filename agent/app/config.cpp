@@ -110,7 +110,7 @@ void read_ingest(Section& section, IngestConfig& ingest) {
 
 void read_root(const toml::table& table, std::string_view file, Draft& draft) {
   auto& config = draft.config;
-  Section root(table, "", file, draft.problems);
+  Section root(table, "", file, draft);
   root.table("web", [&](Section& section) { read_web(section, config.web); });
   root.table("log", [&](Section& section) {
     section.parse("level", [&](const std::string& text) { return set_level(config.log, text); });
@@ -181,7 +181,7 @@ ParsedConfig finish(Draft draft, const Environment& environment) {
   settle_labels(config.redis, draft.redis_labels, "redis", draft.problems);
   settle_labels(config.postgres, draft.postgres_labels, "postgres", draft.problems);
   settle_labels(config.pgbouncer, draft.pgbouncer_labels, "pgbouncer", draft.problems);
-  return {std::move(draft.config), std::move(draft.problems)};
+  return {std::move(draft.config), std::move(draft.problems), std::move(draft.known_keys)};
 }
 
 }  // namespace

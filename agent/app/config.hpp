@@ -13,6 +13,7 @@
 #include <chrono>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -72,6 +73,8 @@ struct Problem {
 struct ParsedConfig {
   Config config;                  ///< Only to be used when there is no error among the problems.
   std::vector<Problem> problems;  ///< All of them, in file order.
+  /// Every key that the tables of the files may have ("redis.tls.ca_file"), used or not; for the test of the documents.
+  std::set<std::string> known_keys;
 
   [[nodiscard]] bool has_errors() const noexcept;
 };

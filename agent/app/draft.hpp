@@ -4,6 +4,7 @@
 #include "agent/app/config.hpp"
 #include "agent/app/secret.hpp"
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,7 @@ enum class LabelMode { automatic, always, never };
 struct Draft {
   Config config;
   std::vector<Problem> problems;
+  std::set<std::string> known_keys;  ///< "redis.tls.ca_file": of the tables that were there.
   std::vector<LabelMode> redis_labels, postgres_labels, pgbouncer_labels;  ///< One for each target, same order.
 };
 

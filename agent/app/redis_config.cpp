@@ -1,10 +1,12 @@
 // [[redis]] of the configuration.
 #include "agent/app/section.hpp"
+#include "agent/sources/redis/name_pattern.hpp"
 #include "lib/base/text.hpp"
 
 #include <fmt/format.h>
 
 #include <chrono>
+#include <fstream>
 #include <initializer_list>
 #include <string_view>
 #include <utility>
@@ -162,6 +164,80 @@ void read_sampler(Section& section, redis_info::SamplerOptions& sampler) {
   section.read("big_key_names", sampler.big_key_names);
 }
 
+void read_streams(Section& section, redis_info::StreamsOptions& streams) {
+  read_key_list(section, "check", streams.check);
+  read_key_list(section, "single", streams.single);
+  section.read("batch_size", streams.batch_size, 1, 100'000);
+  section.read("max_streams", streams.max_streams, 1, 100'000);
+  section.read("max_groups", streams.max_groups, 1, 10'000);
+  section.read("consumers", streams.has_consumers);
+  section.read("max_consumers", streams.max_consumers, 1, 10'000);
+  read_pace(section, streams.pace);
+}
+
+void read_key_groups(Section& section, redis_info::KeyGroupsOptions& groups) {
+  section.parse_each("patterns", [&](const std::string& text) -> Result<Done> {
+    auto pattern = redis_info::LuaPattern::parse(text);
+    if (!pattern) return pattern.error();
+    groups.patterns.push_back(std::move(*pattern));
+    return Done{};
+  });
+  section.read("max_groups", groups.max_groups, 1, 10'000);
+  section.read("max_kept_groups", groups.max_kept_groups, 1, 1'000'000);
+  section.read("batch_size", groups.batch_size, 1, 10'000);
+  read_pace(section, groups.pace);
+}
+
+void read_scripts(Section& section, redis_info::ScriptsOptions& scripts) {
+  section.parse_each("files", [&](const std::string& path) -> Result<Done> {
+    constexpr std::size_t largest_script_bytes = 1024 * 1024;
+    std::ifstream file(path, std::ios::binary);
+    std::string text(largest_script_bytes + 1, '\0');
+    file.read(text.data(), static_cast<std::streamsize>(text.size()));
+    if (file.bad() || (file.fail() && !file.eof())) return Error{Errc::config, "cannot read " + path};
+    text.resize(static_cast<std::size_t>(file.gcount()));
+    if (text.size() > largest_script_bytes) return Error{Errc::config, path + " is larger than 1 MiB"};
+    scripts.scripts.push_back({path, std::move(text)});
+    return Done{};
+  });
+  section.read("read_only", scripts.is_read_only);
+  section.read("max_values", scripts.max_values, 1, 100'000);
+  section.read("interval", scripts.interval, 0ms, longest_interval);
+}
+
+void read_all_settings(Section& section, redis_info::AllSettingsOptions& settings) {
+  section.read("interval", settings.interval, 1s, longest_interval);
+  section.read("redact", settings.redact);
+  section.read("redacted_words", settings.redacted_words);
+  section.read("max_settings", settings.max_settings, 1, 10'000);
+  section.read("max_value_bytes", settings.max_value_bytes, 1, 10'000);
+}
+
+void read_search_indexes(Section& section, redis_info::SearchIndexesOptions& search) {
+  section.parse("names", [&](const std::string& text) -> Result<Done> {
+    if (auto pattern = redis_info::NamePattern::parse(text); !pattern) return pattern.error();
+    search.names = text;
+    return Done{};
+  });
+  section.read("interval", search.interval, 1s, longest_interval);
+  section.read("max_indexes", search.max_indexes, 1, 1000);
+}
+
+/// [redis.follow]: the target is the master that Sentinels name.
+void read_follow(Section& section, redis_info::SentinelFollowOptions& follow) {
+  section.parse_each("sentinels", [&](const std::string& text) -> Result<Done> {
+    const auto uri = redis_info::parse_sentinel_address(text);
+    if (!uri) return uri.error();
+    follow.sentinels.push_back(*uri);
+    return Done{};
+  });
+  section.read("master", follow.master_name);
+  if (follow.sentinels.empty())
+    section.report_at("sentinels", section.full("sentinels") + " is missing; name at least one, like \"host:26379\"");
+  read_login(section, {}, follow.login);
+  section.table("tls", [&](Section& tls) { read_tls(tls, follow.connection.tls); });
+}
+
 /// The tables of the collectors that have settings of their own.
 void read_collectors(Section& section, RedisOptions& options) {
   section.table("histogram", [&](Section& table) {
@@ -196,6 +272,12 @@ void read_collectors(Section& section, RedisOptions& options) {
     table.read("max_peers", options.sentinel.max_peers, 1, 100'000);
   });
   section.table("clients", [&](Section& table) { read_clients(table, options.clients); });
+  section.table("follow", [&](Section& follow) { read_follow(follow, options.follow); });
+  section.table("config_all", [&](Section& table) { read_all_settings(table, options.all_settings); });
+  section.table("search_indexes", [&](Section& table) { read_search_indexes(table, options.search); });
+  section.table("streams", [&](Section& table) { read_streams(table, options.streams); });
+  section.table("key_groups", [&](Section& table) { read_key_groups(table, options.key_groups); });
+  section.table("scripts", [&](Section& table) { read_scripts(table, options.scripts); });
   section.table("keys", [&](Section& table) { read_keys(table, options.keys); });
   section.table("sampler", [&](Section& table) { read_sampler(table, options.sampler); });
   section.table("info", [&](Section& table) { table.read("extra_fields", options.extra_fields); });

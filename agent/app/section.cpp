@@ -128,8 +128,9 @@ void Section::parse_each(std::string_view key, const std::function<Result<Done>(
 }
 
 void Section::not_yet(std::string_view key) {
+  idle_.insert(std::string(key));
   if (!has(key)) return;
-  problems_->push_back({place(key), full(key) + " has no effect in this version", false});
+  draft_->problems.push_back({place(key), full(key) + " has no effect in this version", false});
 }
 
 void Section::tables(std::string_view key, const std::function<void(Section&)>& read_table) {
@@ -137,7 +138,7 @@ void Section::tables(std::string_view key, const std::function<void(Section&)>& 
   if (node == nullptr) return;
   for (const auto& item : *node->as_array()) {
     if (!item.is_table()) return report(item, fmt::format("write it as [[{}]]", full(key)));
-    Section section(*item.as_table(), full(key), file_, *problems_);
+    Section section(*item.as_table(), full(key), file_, *draft_);
     read_table(section);
     section.finish();
   }
@@ -146,24 +147,26 @@ void Section::tables(std::string_view key, const std::function<void(Section&)>& 
 void Section::table(std::string_view key, const std::function<void(Section&)>& read_table) {
   const auto* node = find(key, fmt::format("a table [{}]", full(key)), toml::node_type::table);
   if (node == nullptr) return;
-  Section section(*node->as_table(), full(key), file_, *problems_);
+  Section section(*node->as_table(), full(key), file_, *draft_);
   read_table(section);
   section.finish();
 }
 
 void Section::finish() {
   std::vector<std::string_view> names(known_.begin(), known_.end());
+  for (const auto& key : known_)
+    if (!idle_.contains(key)) draft_->known_keys.insert(full(key));
   for (const auto& [key, node] : *table_) {
     if (known_.contains(std::string(key.str()))) continue;
     auto message = fmt::format("unknown key {}", full(key.str()));
     if (const auto near = text::closest(key.str(), names); !near.empty())
       message += fmt::format("; did you mean {}?", full(near));
-    problems_->push_back({place_of(file_, key.source()), std::move(message), true});
+    draft_->problems.push_back({place_of(file_, key.source()), std::move(message), true});
   }
 }
 
 void Section::report_at(std::string_view key, std::string message) {
-  problems_->push_back({place(key), std::move(message), true});
+  draft_->problems.push_back({place(key), std::move(message), true});
 }
 
 std::string Section::full(std::string_view key) const {
@@ -180,7 +183,7 @@ const toml::node* Section::find(std::string_view key, std::string_view wanted, t
 }
 
 void Section::report(const toml::node& node, std::string message) {
-  problems_->push_back({place_of(file_, node.source()), std::move(message), true});
+  draft_->problems.push_back({place_of(file_, node.source()), std::move(message), true});
 }
 
 std::string Section::place(std::string_view key) const {

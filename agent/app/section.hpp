@@ -25,8 +25,9 @@ namespace midst::app {
 /// range at the place of the value.
 class Section {
  public:
-  Section(const toml::table& table, std::string path, std::string_view file, std::vector<Problem>& problems)
-      : table_(&table), path_(std::move(path)), file_(file), problems_(&problems) {}
+  /// @param draft  takes the problems and the names of the known keys.
+  Section(const toml::table& table, std::string path, std::string_view file, Draft& draft)
+      : table_(&table), path_(std::move(path)), file_(file), draft_(&draft) {}
 
   /// @return whether the key is there; it counts as known from now on.
   bool has(std::string_view key);
@@ -76,8 +77,8 @@ class Section {
   const toml::table* table_;
   std::string path_;
   std::string_view file_;
-  std::vector<Problem>* problems_;
-  std::set<std::string, std::less<>> known_;
+  Draft* draft_;
+  std::set<std::string, std::less<>> known_, idle_;
 };
 
 /// label = "auto" | "always" | "never".

@@ -92,9 +92,16 @@ class Connection::Impl {
                                              Deadline deadline);
 
   void close() noexcept { transport_.close(); }
+  void move_to(const std::string& host, std::uint16_t port) {
+    if (uri.host == host && uri.port == port) return;
+    transport_.close();
+    backoff_.reset();
+    uri.host = host;
+    uri.port = port;
+  }
   [[nodiscard]] bool is_connected() noexcept { return transport_.is_open() && !transport_.is_stale(); }
 
-  const Uri uri;
+  Uri uri;
   std::uint64_t connect_count = 0;
   std::chrono::nanoseconds connect_duration{0};
   Traffic traffic;
@@ -248,6 +255,9 @@ asio::awaitable<Result<std::vector<Reply>>> Connection::pipeline(std::vector<Com
 
 void Connection::close() noexcept {
   impl_->close();
+}
+void Connection::move_to(const std::string& host, std::uint16_t port) {
+  impl_->move_to(host, port);
 }
 bool Connection::is_connected() const noexcept {
   return impl_->is_connected();

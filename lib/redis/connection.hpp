@@ -74,6 +74,10 @@ class Connection {
   /// Drops the connection; the next exchange opens a new one.
   void close() noexcept;
 
+  /// The server is elsewhere now: drops a connection to the old place and its back-off. Between exchanges only; the
+  /// same place changes nothing.
+  void move_to(const std::string& host, std::uint16_t port);
+
   /// @return whether a connection stands that the server has not closed meanwhile. Asks the kernel, not the server.
   [[nodiscard]] bool is_connected() const noexcept;
   /// @return how often a connection was established so far; tells a caller that cached facts may be stale.

@@ -40,6 +40,9 @@ struct Round {
   std::chrono::steady_clock::time_point now;
   double unix_now = 0;  ///< Seconds; for what is compared with the server's times.
   Deadline deadline;    ///< When the scrape stops asking.
+  /// Where it answers, for collectors with a connection of their own; another place than last time when Sentinels have
+  /// named another master. Null: where the options say.
+  const redis::Uri* server = nullptr;
 };
 
 /// The commands of one collector in one round.

@@ -1,17 +1,25 @@
 #include "agent/sources/redis/collectors.hpp"
 
 #include "agent/sources/redis/acl_log.hpp"
+#include "agent/sources/redis/all_settings.hpp"
 #include "agent/sources/redis/clients.hpp"
 #include "agent/sources/redis/cluster.hpp"
 #include "agent/sources/redis/cluster_nodes.hpp"
 #include "agent/sources/redis/commandlog.hpp"
+#include "agent/sources/redis/key_groups.hpp"
 #include "agent/sources/redis/keys.hpp"
 #include "agent/sources/redis/latency.hpp"
+#include "agent/sources/redis/modules.hpp"
+#include "agent/sources/redis/rdb_size.hpp"
 #include "agent/sources/redis/sampler.hpp"
+#include "agent/sources/redis/scripts.hpp"
+#include "agent/sources/redis/search_indexes.hpp"
 #include "agent/sources/redis/sentinel.hpp"
 #include "agent/sources/redis/settings.hpp"
 #include "agent/sources/redis/slot_stats.hpp"
 #include "agent/sources/redis/slowlog.hpp"
+#include "agent/sources/redis/streams.hpp"
+#include "agent/sources/redis/tile38.hpp"
 
 #include <boost/asio/io_context.hpp>
 #include <fmt/ranges.h>
@@ -46,6 +54,29 @@ Made make_keys_of(const Executor&, const RedisOptions& options) {
   return make_keys(std::move(keys));
 }
 
+Made make_streams_of(const Executor&, const RedisOptions& options) {
+  auto streams = options.streams;
+  streams.database = options.uri.database;
+  if (streams.check.empty() && streams.single.empty()) return nullptr;
+  return make_streams(std::move(streams));
+}
+
+Made make_key_groups_of(const Executor&, const RedisOptions& options) {
+  auto groups = options.key_groups;
+  groups.database = options.uri.database;
+  return make_key_groups(std::move(groups));
+}
+
+Made make_scripts_of(const Executor&, const RedisOptions& options) {
+  return options.scripts.scripts.empty() ? nullptr : make_scripts(options.scripts);
+}
+
+Made make_all_settings_of(const Executor&, const RedisOptions& options) {
+  auto settings = options.all_settings;
+  settings.config_command = options.settings.command;
+  return make_all_settings(std::move(settings));
+}
+
 Made make_sampler_of(const Executor& executor, const RedisOptions& options) {
   auto sampler = options.sampler;
   sampler.is_enabled = true;
@@ -73,7 +104,19 @@ constexpr CollectorRow rows[] = {
      [](const Executor&, const RedisOptions& options) -> Made { return make_acl_log(options.acl_log); }},
     {"sentinel", true,
      [](const Executor&, const RedisOptions& options) -> Made { return make_sentinel(options.sentinel); }},
+    {"config_all", false, &make_all_settings_of},
+    {"rdb_size", false,
+     [](const Executor&, const RedisOptions& options) -> Made {
+       return make_rdb_size({options.settings.command, options.settings.interval});
+     }},
+    {"modules", false, [](const Executor&, const RedisOptions&) -> Made { return make_modules(); }},
+    {"search_indexes", false,
+     [](const Executor&, const RedisOptions& options) -> Made { return make_search_indexes(options.search); }},
+    {"tile38", false, [](const Executor&, const RedisOptions&) -> Made { return make_tile38(); }},
     {"keys", true, &make_keys_of},
+    {"streams", true, &make_streams_of},
+    {"key_groups", true, &make_key_groups_of},
+    {"scripts", true, &make_scripts_of},
     {"sampler", false, &make_sampler_of},
     {"cluster", true, [](const Executor&, const RedisOptions&) -> Made { return make_cluster_info(); }},
     {"cluster_nodes", true,

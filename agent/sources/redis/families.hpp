@@ -69,7 +69,6 @@ inline constexpr MetricSpec commands_sent{"redis_exporter_commands_sent_total", 
 inline constexpr MetricSpec scrapes{"redis_exporter_scrapes_total", MetricType::counter, "", "Scrapes of the server begun."};
 inline constexpr MetricSpec scrape_duration{"redis_exporter_scrape_duration_seconds", MetricType::summary, "seconds", "Durations of the finished scrapes of the server."};
 inline constexpr MetricSpec request_errors{"redis_target_scrape_request_errors_total", MetricType::counter, "", "Requests for a target of the caller's choice that were refused."};
-inline constexpr MetricSpec key_groups_duration{"redis_last_key_groups_scrape_duration_milliseconds", MetricType::gauge, "", "How long the last look at key groups took; 0 when there are none."};
 /// Labels version, commit_sha, build_date, golang_version.
 inline constexpr MetricSpec build_info{"redis_exporter_build_info", MetricType::gauge, "", "Version of this agent. Always 1."};
 // clang-format on
@@ -113,7 +112,6 @@ inline constexpr const MetricSpec* all[] = {&instance_info,
                                             &scrapes,
                                             &scrape_duration,
                                             &request_errors,
-                                            &key_groups_duration,
                                             &build_info};
 
 }  // namespace midst::sources::redis_info::family

@@ -2,16 +2,22 @@
 #pragma once
 
 #include "agent/sources/redis/acl_log.hpp"
+#include "agent/sources/redis/all_settings.hpp"
 #include "agent/sources/redis/clients.hpp"
 #include "agent/sources/redis/cluster_nodes.hpp"
 #include "agent/sources/redis/commandlog.hpp"
+#include "agent/sources/redis/key_groups.hpp"
 #include "agent/sources/redis/keys.hpp"
 #include "agent/sources/redis/latency.hpp"
 #include "agent/sources/redis/sampler.hpp"
+#include "agent/sources/redis/scripts.hpp"
+#include "agent/sources/redis/search_indexes.hpp"
 #include "agent/sources/redis/sentinel.hpp"
+#include "agent/sources/redis/sentinel_follow.hpp"
 #include "agent/sources/redis/settings.hpp"
 #include "agent/sources/redis/slot_stats.hpp"
 #include "agent/sources/redis/slowlog.hpp"
+#include "agent/sources/redis/streams.hpp"
 #include "lib/redis/connection.hpp"
 #include "lib/redis/uri.hpp"
 
@@ -53,15 +59,21 @@ struct RedisOptions {
   std::map<std::string, bool, std::less<>> collectors;  ///< By name: switched on or off against its default.
   redis_info::SettingsOptions settings;
   redis_info::HistogramOptions histogram;
+  redis_info::AllSettingsOptions all_settings;
   redis_info::SlowlogOptions slowlog;
   redis_info::ClientsOptions clients;  ///< Its two switches are the collectors "clients" and "client_list".
   redis_info::AclLogOptions acl_log;
   redis_info::SentinelOptions sentinel;
   redis_info::ClusterNodesOptions cluster_nodes;
   redis_info::SlotStatsOptions slot_stats;
-  bool has_hostnames = false;  ///< Whether cluster discovery names nodes by the host names they announce.
-  redis_info::KeysOptions keys;           ///< Its database is that of the URI, whatever stands there.
-  redis_info::SamplerOptions sampler;     ///< Its switch is the collector "sampler".
+  bool has_hostnames = false;               ///< Whether cluster discovery names nodes by the host names they announce.
+  redis_info::KeysOptions keys;             ///< Its database is that of the URI, whatever stands there.
+  redis_info::StreamsOptions streams;       ///< The same.
+  redis_info::KeyGroupsOptions key_groups;  ///< The same.
+  redis_info::ScriptsOptions scripts;
+  redis_info::SearchIndexesOptions search;
+  redis_info::SentinelFollowOptions follow;  ///< With sentinels: the target is the master that they name.
+  redis_info::SamplerOptions sampler;        ///< Its switch is the collector "sampler".
   std::vector<std::string> extra_fields;  ///< Globs of INFO fields to show although they have no metric of their own.
 };
 

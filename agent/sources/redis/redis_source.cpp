@@ -66,6 +66,8 @@ class RedisSource::Impl {
         refusals_(options_.retry_refused_after),
         collectors_(make_collectors(executor, options_)),
         own_(options_.request_errors) {
+    if (!options_.follow.sentinels.empty())
+      finder_ = std::make_unique<MasterFinder>(std::move(executor), options_.follow);
     for (const auto& collector : collectors_)
       if (auto* settings = dynamic_cast<SettingsCollector*>(collector.get())) settings_ = settings;
   }
@@ -85,6 +87,7 @@ class RedisSource::Impl {
   };
 
   asio::awaitable<Result<metrics::Snapshot>> attempt(Deadline deadline);
+  asio::awaitable<Result<Done>> find_master(Deadline deadline);
   asio::awaitable<Result<Done>> prepare(Deadline deadline);
   asio::awaitable<Result<Gathered>> gather(Deadline deadline, std::vector<Part>& parts);
   asio::awaitable<redis::PartialReplies> send(std::vector<Command> commands, Deadline deadline);
@@ -103,6 +106,8 @@ class RedisSource::Impl {
   Refusals refusals_;
   std::vector<std::unique_ptr<Collector>> collectors_;
   const SettingsCollector* settings_ = nullptr;  ///< One of them, when it is enabled.
+  std::unique_ptr<MasterFinder> finder_;         ///< Where Sentinels say who the master is.
+  bool was_replica_ = false;                     ///< What they named last turned out to be none.
   std::optional<ServerFacts> facts_;
   std::optional<Clock::time_point> connected_at_;
   std::uint64_t seen_connection_ = 0;
@@ -128,7 +133,19 @@ asio::awaitable<Result<metrics::Snapshot>> RedisSource::Impl::attempt(Deadline d
   co_return build(*gathered, parts);
 }
 
+asio::awaitable<Result<Done>> RedisSource::Impl::find_master(Deadline deadline) {
+  if (!finder_ || (connection_.is_connected() && !was_replica_)) co_return Done{};
+  auto finding = finder_->find_master(deadline);
+  const auto found = co_await std::move(finding);
+  if (!found) co_return found.error().with_context("Sentinels");
+  connection_.move_to(found->host, found->port);
+  was_replica_ = false;
+  co_return Done{};
+}
+
 asio::awaitable<Result<Done>> RedisSource::Impl::prepare(Deadline deadline) {
+  auto finding = find_master(deadline);
+  if (const auto found = co_await std::move(finding); !found) co_return found.error();
   const bool is_old = connected_at_ && Clock::now() - *connected_at_ >= options_.probe_interval;
   if (options_.probe_interval.count() > 0 && is_old) connection_.close();
   if (options_.has_ping) {
@@ -230,7 +247,7 @@ void RedisSource::Impl::hand_out(Plan plan, redis::PartialReplies partial, Deadl
 }
 
 Round RedisSource::Impl::round_of(const Part& part, Deadline deadline) const {
-  return {*facts_, part.rounds, connection_.connect_count(), Clock::now(), unix_now(), deadline};
+  return {*facts_, part.rounds, connection_.connect_count(), Clock::now(), unix_now(), deadline, &connection_.uri()};
 }
 
 Result<Done> RedisSource::Impl::take_info(const Reply& reply, Gathered& gathered) {
@@ -241,6 +258,12 @@ Result<Done> RedisSource::Impl::take_info(const Reply& reply, Gathered& gathered
   }
   gathered.info = std::string(*text);
   learn(peek_facts(*text, *facts_, unix_now()));
+  if (finder_ && facts_->is_replica) {
+    finder_->distrust_last();
+    was_replica_ = true;
+    return Error{Errc::server,
+                 "the Sentinels lead to a replica: a failover is under way, or one of them has missed it"};
+  }
   return Done{};
 }
 

@@ -54,7 +54,7 @@ class Sampling {
         budget_(budget_options(options_)),
         cycle_(options_, target.uri.database, std::random_device{}()) {}
 
-  static void learn(const std::shared_ptr<Sampling>& self, const ServerFacts& facts);
+  static void learn(const std::shared_ptr<Sampling>& self, const Round& round);
   void forget();
   void stop();
   [[nodiscard]] SamplerStatus status() const;
@@ -85,6 +85,7 @@ class Sampling {
   DutyBudget budget_;
   SamplerCycle cycle_;
 
+  std::optional<std::pair<std::string, std::uint16_t>> place_;  ///< Host and port as of the last scrape.
   bool is_started_ = false, is_stopped_ = false;
   bool has_no_touch_ = false, has_cluster_ = false;
   std::uint64_t epoch_ = 0;             ///< Another one: the server whose replies are under way has gone.
@@ -99,7 +100,9 @@ class Sampling {
   std::map<Errc, std::uint64_t> errors_;
 };
 
-void Sampling::learn(const std::shared_ptr<Sampling>& self, const ServerFacts& facts) {
+void Sampling::learn(const std::shared_ptr<Sampling>& self, const Round& round) {
+  const auto& facts = round.facts;
+  if (round.server != nullptr) self->place_ = {round.server->host, round.server->port};
   self->has_no_touch_ = facts.version >= 70200 || facts.valkey_version > 0;
   self->has_cluster_ = facts.has_cluster;
   const bool is_fit = facts.version > 0 && !facts.is_sentinel && self->options_.is_enabled;
@@ -127,6 +130,7 @@ void Sampling::stop() {
 
 asio::awaitable<void> Sampling::run(std::shared_ptr<Sampling> self) {
   while (!self->is_stopped_) {
+    if (self->place_) self->connection_.move_to(self->place_->first, self->place_->second);
     auto turn = self->turn();
     const auto wake_at = co_await std::move(turn);
     if (self->is_stopped_) break;
@@ -190,8 +194,11 @@ asio::awaitable<Sampling::Wake> Sampling::step() {
   const auto replies = co_await std::move(sent);
   const auto end = Clock::now();
   if (is_stopped_ || epoch != epoch_) co_return end;
-  budget_.note_step(begin, end, size);
-  if (replies) co_return take_replies(*replies);
+  if (replies) {
+    budget_.note_step(begin, end, size);
+    co_return take_replies(*replies);
+  }
+  budget_.note_lost(begin);
   const bool is_too_big = replies.error().code == Errc::limit;
   cycle_.lost(is_too_big ? SamplerCycle::Looks::dropped : SamplerCycle::Looks::again);
   if (is_too_big && budget_.count() == 1) {
@@ -299,7 +306,7 @@ class KeySampler final : public Collector {
     return {"%R~*",   "+scan", "+type", "+pttl", "+memory|usage", "+llen",     "+hlen",           "+scard",
             "+zcard", "+xlen", "+info", "+ping", "+select",       "+readonly", "+client|no-touch"};
   }
-  void ask(const Round& round, Batch&) override { Sampling::learn(sampling_, round.facts); }
+  void ask(const Round& round, Batch&) override { Sampling::learn(sampling_, round); }
   [[nodiscard]] Result<Done> read(std::vector<Reply>, const Round&) override { return Done{}; }
   void add(const Page& page) override {
     const auto& options = sampling_->options();

@@ -72,6 +72,15 @@ TEST(Config, TheShippedFileIsGoodWithEveryExampleLineSwitchedOn) {
     const bool is_setting = body.starts_with("[") || body.find(" = ") < body.find(' ') + 1;
     enabled += (is_setting ? body : line) + "\n";
   }
+  const auto parsed = parse_config(enabled, "midst-agent.toml", no_variables);
+  for (const auto& key : parsed.known_keys) {
+    if (key.starts_with("postgres.collectors.") || key.find("password") != std::string::npos) continue;
+    const auto word = key.substr(key.rfind('.') + 1);
+    const bool is_shown =
+        enabled.find("\n" + word + " = ") != std::string::npos || enabled.find(key + "]") != std::string::npos;
+    EXPECT_TRUE(is_shown || key == "control") << key;
+  }
+  EXPECT_GT(parsed.known_keys.size(), 150U);
   const auto config = good(enabled);
   EXPECT_EQ(config.redis.size(), 1);
   EXPECT_EQ(config.postgres.size(), 1);
