@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 #include <set>
 #include <string>
@@ -66,6 +67,14 @@ TEST(RedisInfo, ReadsValuesAsNumbersAndStates) {
   for (const auto& [text, number] : numbers) EXPECT_EQ(parse_value(text), number) << text;
   EXPECT_TRUE(std::isnan(parse_value("nan").value()));
   for (const std::string_view text : {"", "12%", "1.5K", " 1", "1 ", "yes", "OK", "0x10"})
+    EXPECT_FALSE(parse_value(text)) << text;
+}
+
+TEST(RedisInfo, ReadsPlainDecimalsAsTheNearestDouble) {
+  for (const auto* text : {"0.1", "0.3", "1.003", "68.476389", "76.54", "123456789.12345", "99999999999999",
+                           "0.0000000000001", "00.10", "4503599627370.5"})
+    EXPECT_EQ(parse_value(text), std::strtod(text, nullptr)) << text;
+  for (const std::string_view text : {"1.2.3", ".", "..", "1,5", "1 000", "1_000", "1-2"})
     EXPECT_FALSE(parse_value(text)) << text;
 }
 
