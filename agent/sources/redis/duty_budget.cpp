@@ -37,6 +37,11 @@ void DutyBudget::note_check(Clock::time_point begin, Clock::time_point end, std:
   (void)spend(begin, end, commands);
 }
 
+void DutyBudget::note_lost(Clock::time_point begin) {
+  turn_window(begin);
+  pay(begin, options_.step_target);
+}
+
 void DutyBudget::shrink() noexcept {
   count_ = std::max(count_ * greatest_cut, 1.0);
 }
@@ -65,10 +70,14 @@ Clock::duration DutyBudget::spend(Clock::time_point begin, Clock::time_point end
   current_->shortest = std::min(current_->shortest.value_or(elapsed), elapsed);
   const auto least = least_per_command * static_cast<Clock::duration::rep>(commands);
   const auto busy = std::max<Clock::duration>(elapsed - shortest_round_trip(), least);
+  pay(begin, busy);
+  return busy;
+}
+
+void DutyBudget::pay(Clock::time_point begin, Clock::duration busy) {
   busy_ += busy;
   current_->busy += busy;
   next_at_ = std::max(next_at_, begin) + std::chrono::duration_cast<Clock::duration>(busy / options_.duty_cycle);
-  return busy;
 }
 
 void DutyBudget::turn_window(Clock::time_point now) {

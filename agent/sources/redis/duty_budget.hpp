@@ -28,6 +28,8 @@ class DutyBudget {
   void note_step(Clock::time_point begin, Clock::time_point end, std::size_t commands);
   /// Notes other commands, which are paid for alike.
   void note_check(Clock::time_point begin, Clock::time_point end, std::size_t commands);
+  /// Notes a step without replies: how long a server hangs is no work for us, so the usual price is paid.
+  void note_lost(Clock::time_point begin);
   /// A reply was too big: asks for half.
   void shrink() noexcept;
 
@@ -50,6 +52,7 @@ class DutyBudget {
   };
   void turn_window(Clock::time_point now);
   Clock::duration spend(Clock::time_point begin, Clock::time_point end, std::size_t commands);
+  void pay(Clock::time_point begin, Clock::duration busy);
   void adapt(Clock::duration busy);
 
   DutyBudgetOptions options_;

@@ -59,6 +59,15 @@ TEST(DutyBudget, OwesForChecksAndStepsAlike) {
   EXPECT_EQ(budget.count(), 12) << "only the step adapts COUNT";
 }
 
+TEST(DutyBudget, PaysTheUsualPriceForAStepThatWasLost) {
+  DutyBudget budget({0.01, 500us, 10, 500});
+  budget.note_round_trip(10ms, start);
+  budget.note_lost(start);
+  EXPECT_EQ(budget.next_at(), start + 50ms) << "however long the server hung";
+  EXPECT_EQ(budget.shortest_round_trip(), 10ms);
+  EXPECT_EQ(budget.count(), 10);
+}
+
 TEST(DutyBudget, GrowsCountByAQuarterUpToTheTargetAndNoFurther) {
   DutyBudget budget({0.01, 500us, 10, 500});
   budget.note_round_trip(0us, start);
