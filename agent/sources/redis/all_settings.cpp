@@ -21,7 +21,7 @@ constexpr MetricSpec config_value{"redis_config_value", MetricType::gauge, "", "
 // clang-format on
 
 /// Settings that would be secret by a word of their name, but hold none. Redis 7.0 redis.conf.
-constexpr std::string_view harmless[] = {"tls-auth-clients"};
+constexpr std::string_view harmless[] = {"tls-auth-clients", "lazyfree-lazy-user-del", "lazyfree-lazy-user-flush"};
 
 bool contains_ignoring_case(std::string_view text, std::string_view word) noexcept {
   if (word.empty()) return false;

@@ -42,6 +42,8 @@ TEST(RedisAllSettings, LeaveOutEverythingThatMayBeSecret) {
   server.wait(std::chrono::seconds(60));
   server.answer("CONFIG GET *", settings({{"tls-auth-clients", "yes"}}));
   EXPECT_EQ(server.scrape(), "redis_config_key_value{key=\"tls-auth-clients\",value=\"yes\"} 1\n");
+  for (const auto* name : {"lazyfree-lazy-user-del", "lazyfree-lazy-user-flush"})
+    EXPECT_FALSE(is_redacted(name, AllSettingsOptions{})) << name;
 }
 
 TEST(RedisAllSettings, NeverShowPasswordsEvenUnredacted) {
