@@ -66,6 +66,9 @@ inline constexpr MetricSpec last_ping_time{"redis_exporter_last_scrape_ping_time
 inline constexpr MetricSpec connects{"redis_exporter_connects_total", MetricType::counter, "", "Connections opened to the server."};
 /// Label cmd: as ACL rules write it ("config|get").
 inline constexpr MetricSpec commands_sent{"redis_exporter_commands_sent_total", MetricType::counter, "", "Commands sent to the server by this agent: its own share of redis_commands_total."};
+inline constexpr MetricSpec server_time{"redis_exporter_server_time_seconds_total", MetricType::counter, "seconds", "Estimated time the server spent on this agent's commands: each counted at the server's own mean for it."};
+inline constexpr MetricSpec sent_bytes{"redis_exporter_sent_bytes_total", MetricType::counter, "bytes", "Bytes of commands sent to the server by this agent."};
+inline constexpr MetricSpec received_bytes{"redis_exporter_received_bytes_total", MetricType::counter, "bytes", "Bytes of replies received from the server by this agent."};
 inline constexpr MetricSpec scrapes{"redis_exporter_scrapes_total", MetricType::counter, "", "Scrapes of the server begun."};
 inline constexpr MetricSpec scrape_duration{"redis_exporter_scrape_duration_seconds", MetricType::summary, "seconds", "Durations of the finished scrapes of the server."};
 inline constexpr MetricSpec request_errors{"redis_target_scrape_request_errors_total", MetricType::counter, "", "Requests for a target of the caller's choice that were refused."};
@@ -109,6 +112,9 @@ inline constexpr const MetricSpec* all[] = {&instance_info,
                                             &last_ping_time,
                                             &connects,
                                             &commands_sent,
+                                            &server_time,
+                                            &sent_bytes,
+                                            &received_bytes,
                                             &scrapes,
                                             &scrape_duration,
                                             &request_errors,

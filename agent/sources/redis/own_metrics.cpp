@@ -24,6 +24,15 @@ void OwnMetrics::end(std::chrono::steady_clock::time_point now) noexcept {
   duration_sum_ += last_duration_;
 }
 
+void OwnMetrics::charge(const Commands& commands) {
+  for (const auto& [name, count] : unpaid_) {
+    const auto known = commands.find(name);
+    if (known == commands.end() || !(known->second.calls > 0)) continue;
+    server_seconds_ += static_cast<double>(count) * known->second.microseconds / known->second.calls / 1e6;
+  }
+  unpaid_.clear();
+}
+
 void OwnMetrics::add_success(metrics::SnapshotBuilder& builder) const {
   builder.add(family::collector_success, {{"collector", "info"}}, 1);
   for (const auto& [collector, is_success] : success_)
@@ -39,6 +48,9 @@ void OwnMetrics::add(std::string_view error, const redis::Connection& connection
   builder.add(family::connects, static_cast<double>(connection.connect_count()));
   for (const auto& [command, count] : commands_)
     builder.add(family::commands_sent, {{"cmd", command}}, static_cast<double>(count));
+  builder.add(family::server_time, server_seconds_);
+  builder.add(family::sent_bytes, static_cast<double>(connection.traffic().sent_bytes));
+  builder.add(family::received_bytes, static_cast<double>(connection.traffic().received_bytes));
   builder.add(family::scrapes, static_cast<double>(begun_));
   metrics::Distribution durations;
   durations.sum = duration_sum_;

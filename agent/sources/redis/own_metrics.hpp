@@ -1,6 +1,7 @@
 // What the source tells about itself: redis_exporter_* families.
 #pragma once
 
+#include "agent/sources/redis/info.hpp"
 #include "lib/base/error.hpp"
 #include "lib/metrics/snapshot.hpp"
 #include "lib/redis/connection.hpp"
@@ -26,7 +27,12 @@ class OwnMetrics {
   void end(std::chrono::steady_clock::time_point now) noexcept;
 
   /// A command goes out. @param name  as ACL rules write it: "config|get".
-  void count_command(std::string name) { ++commands_[std::move(name)]; }
+  void count_command(const std::string& name) {
+    ++commands_[name];
+    ++unpaid_[name];
+  }
+  /// Estimates what the commands counted since the last call have cost the server, by its own mean for each of them.
+  void charge(const Commands& commands);
   /// How a collector fared in this scrape; one that asked nothing keeps its last outcome.
   void note(std::string_view collector, const Result<Done>& outcome) { success_[collector] = outcome.has_value(); }
   void set_ping(std::chrono::nanoseconds duration) noexcept { ping_ = duration; }
@@ -42,7 +48,8 @@ class OwnMetrics {
   std::chrono::steady_clock::time_point began_at_;
   double duration_sum_ = 0, last_duration_ = 0;
   std::optional<std::chrono::nanoseconds> ping_;
-  std::map<std::string, std::uint64_t> commands_;
+  std::map<std::string, std::uint64_t> commands_, unpaid_;
+  double server_seconds_ = 0;
   std::map<std::string_view, bool> success_;
 };
 

@@ -307,6 +307,7 @@ Result<metrics::Snapshot> RedisSource::Impl::build(const Gathered& gathered, con
   builder.add(family::up, 1);
   const auto facts = read_info(gathered.info, info_options(), builder);
   if (!facts) return facts.error();
+  own_.charge(facts->commands);
   const Page page{*facts_, facts->commands, unix_now(), builder};
   for (const auto& part : parts) {
     part.collector->add(page);
