@@ -426,7 +426,6 @@ TEST(RedisKeys, LeaveDeniedKeysAloneAfterTheFirstTime) {
 
 TEST(RedisKeys, CountManyInFlatMemory) {
   RedisServer server;
-  make_strings(server, "a:", 200'000);
   CollectorDriver driver(make_keys(checking("", "", "a:*")), server.url());
   const auto resident = [] {
     std::ifstream file("/proc/self/statm");
@@ -434,12 +433,19 @@ TEST(RedisKeys, CountManyInFlatMemory) {
     file >> pages >> pages;
     return pages * 4096;
   };
+  make_strings(server, "a:", 2000);
   (void)driver.scrape();
   const auto before = resident();
-  auto scrape = driver.scrape(std::chrono::seconds(60));
-  for (int i = 0; i < 20 && lines_with(scrape.samples, "redis_keys_count{") == 0; ++i) scrape = driver.scrape();
-  EXPECT_TRUE(has_line(scrape.samples, "redis_keys_count{db=\"db0\",key=\"a:*\"} 200000"));
+  make_strings(server, "a:", 200'000);
+  std::string samples;
+  for (int i = 0; i < 50 && !has_line(samples, "redis_keys_count{db=\"db0\",key=\"a:*\"} 200000"); ++i)
+    samples = driver.scrape().samples;
+  EXPECT_TRUE(has_line(samples, "redis_keys_count{db=\"db0\",key=\"a:*\"} 200000"));
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // they keep freed memory back
   EXPECT_LT(resident() - before, 4 * 1024 * 1024);
+#else
+  (void)before;
+#endif
 }
 
 }  // namespace
