@@ -9,6 +9,8 @@ using Clock = DutyBudget::Clock;
 constexpr std::chrono::seconds window_length{60};
 /// No command costs the server less, whatever the round trips say.
 constexpr std::chrono::nanoseconds least_per_command{200};
+/// What reading a step and writing its replies takes the server outside of its commands.
+constexpr std::chrono::microseconds around_commands{20};
 constexpr double newest_share = 0.3, greatest_growth = 1.25, greatest_cut = 0.5;
 
 double seconds(Clock::duration duration) {
@@ -29,12 +31,12 @@ void DutyBudget::note_round_trip(Clock::duration elapsed, Clock::time_point now)
   current_->shortest = std::min(current_->shortest.value_or(elapsed), elapsed);
 }
 
-void DutyBudget::note_step(Clock::time_point begin, Clock::time_point end, std::size_t commands) {
-  adapt(spend(begin, end, commands));
+void DutyBudget::note_step(const Exchange& exchange) {
+  adapt(spend(exchange));
 }
 
-void DutyBudget::note_check(Clock::time_point begin, Clock::time_point end, std::size_t commands) {
-  (void)spend(begin, end, commands);
+void DutyBudget::note_check(const Exchange& exchange) {
+  (void)spend(exchange);
 }
 
 void DutyBudget::note_lost(Clock::time_point begin) {
@@ -64,13 +66,15 @@ double DutyBudget::duty_ratio(Clock::time_point now) const noexcept {
   return end > begin ? seconds(busy) / seconds(end - begin) : 0;
 }
 
-Clock::duration DutyBudget::spend(Clock::time_point begin, Clock::time_point end, std::size_t commands) {
-  turn_window(begin);
-  const auto elapsed = end - begin;
+Clock::duration DutyBudget::spend(const Exchange& exchange) {
+  turn_window(exchange.begin);
+  const auto elapsed = exchange.end - exchange.begin;
   current_->shortest = std::min(current_->shortest.value_or(elapsed), elapsed);
-  const auto least = least_per_command * static_cast<Clock::duration::rep>(commands);
-  const auto busy = std::max<Clock::duration>(elapsed - shortest_round_trip(), least);
-  pay(begin, busy);
+  const Clock::duration least = least_per_command * static_cast<Clock::duration::rep>(exchange.commands);
+  const auto told = exchange.server_time ? std::min(*exchange.server_time + around_commands, elapsed)
+                                         : elapsed - shortest_round_trip();
+  const auto busy = std::max(told, least);
+  pay(exchange.begin, busy);
   return busy;
 }
 

@@ -13,9 +13,9 @@ struct DutyBudgetOptions {
   int min_count = 10, max_count = 500;         ///< Of SCAN COUNT.
 };
 
-/// The server's time of a step is taken to be the time until its reply minus the shortest round trip seen lately. What
-/// waiting behind other clients adds is counted too: a busy server is asked less. After a step of b seconds the next
-/// may begin b / duty_cycle after its beginning, so that the share holds over every run of steps.
+/// The server's time of a step is what its own clock says between the first and the last command, or, where it does not
+/// tell, the time until the reply minus the shortest round trip seen lately. After a step of b seconds the next may
+/// begin b / duty_cycle after its beginning, so that the share holds over every run of steps.
 class DutyBudget {
  public:
   using Clock = std::chrono::steady_clock;
@@ -24,10 +24,16 @@ class DutyBudget {
 
   /// Notes a round trip in which the server had next to nothing to do.
   void note_round_trip(Clock::duration elapsed, Clock::time_point now);
-  /// Notes a step of `commands` commands, SCAN with count() among them; adapts count().
-  void note_step(Clock::time_point begin, Clock::time_point end, std::size_t commands);
+  /// One write and its replies.
+  struct Exchange {
+    Clock::time_point begin, end;
+    std::size_t commands = 0;
+    std::optional<Clock::duration> server_time;  ///< By the server's clock.
+  };
+  /// Notes a step, SCAN with count() among its commands; adapts count().
+  void note_step(const Exchange& exchange);
   /// Notes other commands, which are paid for alike.
-  void note_check(Clock::time_point begin, Clock::time_point end, std::size_t commands);
+  void note_check(const Exchange& exchange);
   /// Notes a step without replies: how long a server hangs is no work for us, so the usual price is paid.
   void note_lost(Clock::time_point begin);
   /// A reply was too big: asks for half.
@@ -51,7 +57,7 @@ class DutyBudget {
     std::optional<Clock::duration> shortest;
   };
   void turn_window(Clock::time_point now);
-  Clock::duration spend(Clock::time_point begin, Clock::time_point end, std::size_t commands);
+  Clock::duration spend(const Exchange& exchange);
   void pay(Clock::time_point begin, Clock::duration busy);
   void adapt(Clock::duration busy);
 

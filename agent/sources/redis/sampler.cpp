@@ -27,6 +27,7 @@ constexpr std::chrono::seconds step_timeout{5};
 constexpr std::chrono::seconds check_interval{1};
 /// Names of 500 keys are a few kilobytes; keys may be far longer.
 constexpr std::size_t max_reply_bytes = 16 * 1024 * 1024;
+constexpr std::string_view moment_sections[] = {"persistence", "replication", "keyspace"};
 /// When SCAN is refused.
 constexpr std::chrono::hours refused_pause{1};
 
@@ -74,7 +75,7 @@ class Sampling {
   [[nodiscard]] std::vector<Command> greeting() const;
   [[nodiscard]] bool is_greeted() const noexcept;
   Wake take_moment(const ServerMoment& moment);
-  Wake take_replies(const std::vector<Reply>& replies);
+  Wake after_step(const Result<Done>& taken);
   Wake fail(const Error& error);
   Wake pause(Pause reason);
 
@@ -145,7 +146,8 @@ asio::awaitable<Sampling::Wake> Sampling::turn() {
   if (!cycle_.is_running() && now < rest_until_) co_return rest_until_;
   // Whatever woke us, the server is owed its time.
   if (now < budget_.next_at()) co_return budget_.next_at();
-  auto work = now >= check_at_ || !is_greeted() ? look_at_server() : step();
+  const bool is_ready = cycle_.is_running() && now < check_at_ && is_greeted();
+  auto work = is_ready ? step() : look_at_server();
   co_return co_await std::move(work);
 }
 
@@ -173,12 +175,22 @@ asio::awaitable<Result<ServerMoment>> Sampling::ask_server() {
   const auto middle = Clock::now();
   last_round_trip_ = middle - begin;
   budget_.note_round_trip(last_round_trip_, middle);
-  auto asked = send({{"INFO", "persistence"}, {"INFO", "replication"}, {"INFO", "keyspace"}});
+  const std::size_t around = cycle_.has_clock() ? 1 : 0;
+  std::vector<Command> commands(around, Command{"TIME"});
+  for (const auto section : moment_sections) commands.push_back({"INFO", std::string(section)});
+  commands.resize(commands.size() + around, Command{"TIME"});
+  auto asked = send(std::move(commands));
   const auto replies = co_await std::move(asked);
   if (!replies) co_return replies.error();
-  budget_.note_check(middle, Clock::now(), replies->size());
+  const auto& first = replies->front();
+  budget_.note_check({middle, Clock::now(), replies->size(), time_between(first, replies->back())});
+  if (around != 0 && first.is_error()) {
+    ++errors_[first.to_error().code];
+    cycle_.refuse_clock();
+  }
   std::string info;
-  for (const auto& reply : *replies) {
+  for (std::size_t i = 0; i < std::size(moment_sections); ++i) {
+    const auto& reply = (*replies)[around + i];
     if (reply.is_error()) co_return reply.to_error().with_context("INFO");
     info.append(reply.text) += '\n';
   }
@@ -195,8 +207,9 @@ asio::awaitable<Sampling::Wake> Sampling::step() {
   const auto end = Clock::now();
   if (is_stopped_ || epoch != epoch_) co_return end;
   if (replies) {
-    budget_.note_step(begin, end, size);
-    co_return take_replies(*replies);
+    const auto taken = cycle_.take(*replies);
+    budget_.note_step({begin, end, size, cycle_.server_time()});
+    co_return after_step(taken);
   }
   budget_.note_lost(begin);
   const bool is_too_big = replies.error().code == Errc::limit;
@@ -244,8 +257,7 @@ Sampling::Wake Sampling::take_moment(const ServerMoment& moment) {
   return budget_.next_at();
 }
 
-Sampling::Wake Sampling::take_replies(const std::vector<Reply>& replies) {
-  const auto taken = cycle_.take(replies);
+Sampling::Wake Sampling::after_step(const Result<Done>& taken) {
   for (const auto code : cycle_.errors()) ++errors_[code];
   const auto now = Clock::now();
   if (!taken) {
@@ -303,8 +315,8 @@ class KeySampler final : public Collector {
   [[nodiscard]] std::string_view name() const noexcept override { return "sampler"; }
   [[nodiscard]] std::vector<metrics::MetricSpec> specs() const override { return sampler_specs(); }
   [[nodiscard]] std::vector<std::string> rights() const override {
-    return {"%R~*",   "+scan", "+type", "+pttl", "+memory|usage", "+llen",     "+hlen",           "+scard",
-            "+zcard", "+xlen", "+info", "+ping", "+select",       "+readonly", "+client|no-touch"};
+    return {"%R~*",   "+scan", "+type", "+pttl", "+memory|usage", "+llen", "+hlen",     "+scard",
+            "+zcard", "+xlen", "+info", "+ping", "+select",       "+time", "+readonly", "+client|no-touch"};
   }
   void ask(const Round& round, Batch&) override { Sampling::learn(sampling_, round); }
   [[nodiscard]] Result<Done> read(std::vector<Reply>, const Round&) override { return Done{}; }

@@ -13,7 +13,22 @@ static_assert(std::size(pause_words) == pause_count);
 /// More databases than that are configured nowhere; the walk has a limit of its own.
 constexpr std::size_t max_listed = 10'000;
 
+/// @return microseconds of a reply to TIME.
+std::optional<std::int64_t> read_time(const redis::Reply& reply) {
+  if (!reply.is_array() || reply.elements.size() != 2) return std::nullopt;
+  const auto seconds = reply.elements[0].as_integer(), rest = reply.elements[1].as_integer();
+  constexpr std::int64_t latest = 1'000'000'000'000;  // within which no product overflows
+  if (!seconds || !rest || *seconds < 0 || *seconds > latest || *rest < 0 || *rest >= 1'000'000) return std::nullopt;
+  return *seconds * 1'000'000 + *rest;
+}
+
 }  // namespace
+
+std::optional<std::chrono::microseconds> time_between(const redis::Reply& first, const redis::Reply& last) {
+  const auto begin = read_time(first), end = read_time(last);
+  if (!begin || !end || *end < *begin) return std::nullopt;
+  return std::chrono::microseconds(*end - *begin);
+}
 
 std::string_view word(Pause pause) noexcept {
   return pause_words[static_cast<std::size_t>(pause)];

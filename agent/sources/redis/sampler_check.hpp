@@ -4,6 +4,7 @@
 #include "agent/sources/redis/sampler.hpp"
 #include "agent/sources/redis/sampler_cycle.hpp"
 
+#include <chrono>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -22,6 +23,10 @@ struct ServerMoment {
   bool is_replica = false;
   std::vector<CycleDatabase> databases;
 };
+
+/// @return the time between two replies to TIME; nothing when one is an error or the clock was set back meanwhile.
+[[nodiscard]] std::optional<std::chrono::microseconds> time_between(const redis::Reply& first,
+                                                                    const redis::Reply& last);
 
 /// @param info  the text of INFO persistence, replication and keyspace, one after the other.
 [[nodiscard]] ServerMoment read_moment(std::string_view info);

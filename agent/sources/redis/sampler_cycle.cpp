@@ -1,5 +1,7 @@
 #include "agent/sources/redis/sampler_cycle.hpp"
 
+#include "agent/sources/redis/sampler_check.hpp"
+
 #include <algorithm>
 #include <utility>
 
@@ -109,11 +111,13 @@ std::vector<Command> SamplerCycle::next(int count) {
   auto& step = under_way_ = std::exchange(waiting_, {});
   is_elsewhere_ = is_elsewhere_ || number != connected_database_;
   step.has_select = is_elsewhere_;
+  step.has_clock = !is_refused_[clock];
   step.has_scan = !walk().is_done;
   step.has_memory = !is_refused_[memory];
   step.has_type = !is_refused_[type];
   step.has_no_expires = walk().database.expires == 0;
   step.has_ttl = !is_refused_[ttl] && !step.has_no_expires;
+  if (step.has_clock) commands.push_back({"TIME"});
   if (step.has_select) commands.push_back({"SELECT", std::to_string(number)});
   if (step.has_scan) commands.push_back({"SCAN", walk().cursor, "COUNT", std::to_string(count)});
   for (const auto& look : step.looks) {
@@ -124,8 +128,7 @@ std::vector<Command> SamplerCycle::next(int count) {
   }
   for (const auto& each : step.measures) commands.push_back({std::string(size_command(each.type)), each.name});
   counts_.lookups += step.measures.size();
-  // Everything was refused, and the walk of this database has come to its end.
-  if (commands.size() == (step.has_select ? 1U : 0U)) commands.push_back({"PING"});
+  if (step.has_clock) commands.push_back({"TIME"});
   return commands;
 }
 
@@ -133,6 +136,11 @@ Result<Done> SamplerCycle::take(const std::vector<Reply>& all) {
   errors_.clear();
   auto step = std::exchange(under_way_, {});
   Replies replies(all);
+  server_time_.reset();
+  if (step.has_clock) {
+    server_time_ = time_between(replies.next(), all.back());
+    if (all.front().is_error()) note_refusal(clock, all.front());
+  }
   if (step.has_select)
     if (const auto& reply = replies.next(); reply.is_error()) {
       give_up();

@@ -9,6 +9,7 @@
 #include "agent/sources/redis/sampler.hpp"
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <random>
@@ -54,6 +55,11 @@ class SamplerCycle {
   /// Everything learned is void, but for the counts.
   void forget();
 
+  /// @return how long the last step took by the server's own clock; nothing when it does not tell.
+  [[nodiscard]] std::optional<std::chrono::microseconds> server_time() const noexcept { return server_time_; }
+  /// @return whether the server lets us look at its clock; false once it has refused to.
+  [[nodiscard]] bool has_clock() const noexcept { return !is_refused_[clock]; }
+  void refuse_clock() noexcept { is_refused_[clock] = true; }
   /// @return errors of single commands of the last take(), by kind.
   [[nodiscard]] const std::vector<Errc>& errors() const noexcept { return errors_; }
   [[nodiscard]] const SamplerCounts& counts() const noexcept { return counts_; }
@@ -85,9 +91,9 @@ class SamplerCycle {
     Why why = Why::sample;
   };
   /// The single-key commands the server has refused are not sent again; so many kinds there are.
-  enum Single : std::size_t { memory, type, ttl, elements, single_count };
+  enum Single : std::size_t { memory, type, ttl, elements, clock, single_count };
   struct Step {
-    bool has_select = false, has_scan = false;
+    bool has_clock = false, has_select = false, has_scan = false;
     bool has_memory = false, has_type = false, has_ttl = false, has_no_expires = false;
     std::vector<Look> looks;
     std::vector<BigKey> measures;  ///< Collections whose elements are asked for; size is their memory.
@@ -123,6 +129,7 @@ class SamplerCycle {
   std::array<bool, single_count> is_refused_{};
   std::vector<Errc> errors_;
   SamplerCounts counts_;
+  std::optional<std::chrono::microseconds> server_time_;
 };
 
 }  // namespace midst::sources::redis_info

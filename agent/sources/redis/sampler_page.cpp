@@ -37,7 +37,7 @@ constexpr MetricSpec scanned{"redis_key_sampler_keys_scanned_total", MetricType:
 constexpr MetricSpec looked{"redis_key_sampler_keys_sampled_total", MetricType::counter, "", "Keys the sampler has looked at one by one."};
 constexpr MetricSpec vanished{"redis_key_sampler_keys_vanished_total", MetricType::counter, "", "Keys that were gone when the sampler looked at them."};
 constexpr MetricSpec lookups{"redis_key_sampler_keyspace_lookups_total", MetricType::counter, "", "Commands of the sampler that the server counts among its keyspace hits or misses."};
-constexpr MetricSpec busy{"redis_key_sampler_busy_seconds_total", MetricType::counter, "seconds", "Server time the sampler has taken: replies' times less the shortest round trip."};
+constexpr MetricSpec busy{"redis_key_sampler_busy_seconds_total", MetricType::counter, "seconds", "Server time the sampler has taken, by the server's own clock where it tells."};
 constexpr MetricSpec duty{"redis_key_sampler_duty_ratio", MetricType::gauge, "", "Share of the server's time the sampler took in the last minutes; to be held against its duty cycle."};
 // Label reason: loading, saving, slow, role.
 constexpr MetricSpec pauses{"redis_key_sampler_pauses_total", MetricType::counter, "", "Times the sampler began to wait for the server to be fit for it, by reason."};

@@ -16,7 +16,7 @@ constexpr Time start{1h};
 TEST(DutyBudget, LetsTheNextStepBeginWhenTheShareIsKept) {
   DutyBudget budget({0.01, 500us, 10, 500});
   budget.note_round_trip(200us, start);
-  budget.note_step(start, start + 700us, 30);
+  budget.note_step({start, start + 700us, 30, {}});
   EXPECT_EQ(budget.busy(), 500us) << "the reply's time without the round trip";
   EXPECT_EQ(budget.next_at(), start + 50ms);
   EXPECT_DOUBLE_EQ(budget.duty_ratio(start + 1ms), 0.01) << "the wait that is owed counts";
@@ -26,15 +26,15 @@ TEST(DutyBudget, LetsTheNextStepBeginWhenTheShareIsKept) {
 TEST(DutyBudget, CountsCommandsAtLeastWhatTheyCostAnyServer) {
   DutyBudget budget({0.1, 500us, 10, 500});
   budget.note_round_trip(1ms, start);
-  budget.note_step(start, start + 1ms, 100);
+  budget.note_step({start, start + 1ms, 100, {}});
   EXPECT_EQ(budget.busy(), 20us);
   EXPECT_EQ(budget.next_at(), start + 200us);
 }
 
 TEST(DutyBudget, TakesTheWholeReplyTimeWhileItKnowsNoRoundTrip) {
   DutyBudget budget({0.5, 500us, 10, 500});
-  budget.note_check(start, start + 300us, 1);
-  budget.note_check(start + 600us, start + 700us, 1);
+  budget.note_check({start, start + 300us, 1, {}});
+  budget.note_check({start + 600us, start + 700us, 1, {}});
   EXPECT_EQ(budget.shortest_round_trip(), 100us) << "no reply comes sooner than the round trip";
 }
 
@@ -52,11 +52,21 @@ TEST(DutyBudget, ForgetsARoundTripAfterTwoMinutesAtTheLatest) {
 TEST(DutyBudget, OwesForChecksAndStepsAlike) {
   DutyBudget budget({0.01, 500us, 10, 500});
   budget.note_round_trip(0us, start);
-  budget.note_check(start, start + 100us, 3);
+  budget.note_check({start, start + 100us, 3, {}});
   EXPECT_EQ(budget.next_at(), start + 10ms);
-  budget.note_step(start + 1ms, start + 1100us, 3);
+  budget.note_step({start + 1ms, start + 1100us, 3, {}});
   EXPECT_EQ(budget.next_at(), start + 20ms) << "a step that came early is added to what is owed";
   EXPECT_EQ(budget.count(), 12) << "only the step adapts COUNT";
+}
+
+TEST(DutyBudget, TrustsTheServersOwnClock) {
+  DutyBudget budget({0.01, 500us, 10, 500});
+  budget.note_round_trip(100us, start);
+  budget.note_step({start, start + 30ms, 3, 180us});
+  EXPECT_EQ(budget.busy(), 200us) << "and what is around the commands";
+  EXPECT_EQ(budget.next_at(), start + 20ms) << "not what others kept it waiting";
+  budget.note_check({start, start + 150us, 3, 1h});
+  EXPECT_EQ(budget.busy(), 350us) << "but not a clock that was set";
 }
 
 TEST(DutyBudget, PaysTheUsualPriceForAStepThatWasLost) {
@@ -75,14 +85,14 @@ TEST(DutyBudget, GrowsCountByAQuarterUpToTheTargetAndNoFurther) {
   int last = budget.count();
   EXPECT_EQ(last, 10);
   for (int step = 0; step < 40; ++step) {  // a server that takes 2.5 µs a key
-    budget.note_step(now, now + 2500ns * budget.count(), 1);
+    budget.note_step({now, now + 2500ns * budget.count(), 1, {}});
     EXPECT_LE(budget.count(), last * 5 / 4 + 1);
     last = budget.count();
     now = budget.next_at();
   }
   EXPECT_NEAR(last, 200, 1);
   for (int step = 0; step < 40; ++step) {  // and one that is ten times as fast
-    budget.note_step(now, now + 250ns * budget.count(), 1);
+    budget.note_step({now, now + 250ns * budget.count(), 1, {}});
     now = budget.next_at();
   }
   EXPECT_EQ(budget.count(), 500);
@@ -93,15 +103,15 @@ TEST(DutyBudget, CutsCountWhenAStepIsSlowButNotBelowTheLeast) {
   budget.note_round_trip(0us, start);
   auto now = start;
   for (int step = 0; step < 40; ++step) {
-    budget.note_step(now, now + 100ns * budget.count(), 1);
+    budget.note_step({now, now + 100ns * budget.count(), 1, {}});
     now = budget.next_at();
   }
   ASSERT_EQ(budget.count(), 500);
-  budget.note_step(now, now + 20ms, 1);
+  budget.note_step({now, now + 20ms, 1, {}});
   EXPECT_EQ(budget.count(), 250) << "at most by half at a time";
   for (int step = 0; step < 20; ++step) {
     now = budget.next_at();
-    budget.note_step(now, now + 20ms, 1);
+    budget.note_step({now, now + 20ms, 1, {}});
   }
   EXPECT_EQ(budget.count(), 10);
   budget.shrink();
@@ -118,7 +128,7 @@ TEST(DutyBudget, NeverTakesMoreThanItsShareWhateverTheStepsTake) {
   auto now = start;
   for (int step = 0; step < 5000; ++step) {
     const auto elapsed = 50us + std::chrono::microseconds(static_cast<int>(durations(random)));
-    budget.note_step(now, now + elapsed, 20);
+    budget.note_step({now, now + elapsed, 20, {}});
     now = budget.next_at();
     EXPECT_LE(budget.duty_ratio(now), 0.0201);
   }
@@ -130,7 +140,7 @@ TEST(DutyBudget, ShowsNoDutyWhenNothingWasDoneForLong) {
   DutyBudget budget({0.01, 500us, 10, 500});
   EXPECT_EQ(budget.duty_ratio(start), 0);
   budget.note_round_trip(0us, start);
-  budget.note_step(start, start + 1ms, 1);
+  budget.note_step({start, start + 1ms, 1, {}});
   EXPECT_EQ(budget.duty_ratio(start + 121s), 0);
 }
 

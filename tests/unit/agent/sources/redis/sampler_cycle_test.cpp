@@ -41,6 +41,7 @@ struct FakeServer {
   std::map<int, std::vector<FakeKey>> databases;
   std::function<std::optional<Reply>(const Command&)> refuses = [](const Command&) { return std::optional<Reply>(); };
   int selected = 0;
+  std::int64_t clock = 1'700'000'000'999'990;
   std::vector<std::string> sent;
 
   std::vector<Reply> answer(const std::vector<Command>& commands) {
@@ -60,7 +61,7 @@ struct FakeServer {
       selected = std::stoi(command[1]);
       return status("OK");
     }
-    if (command[0] == "PING") return status("PONG");
+    if (command[0] == "TIME") return time();
     if (command[0] == "SCAN") return scan(std::stoul(command[1]), std::stoul(command[3]));
     const auto& name = command[0] == "MEMORY" ? command[2] : command[1];
     const FakeKey* key = nullptr;
@@ -70,6 +71,16 @@ struct FakeServer {
     if (command[0] == "TYPE") return status(key != nullptr ? key->type : "none");
     if (command[0] == "PTTL") return integer(key != nullptr ? key->ttl_ms : -2);
     return integer(key != nullptr ? key->elements : 0);
+  }
+
+  /// A clock that goes on by 7 µs whenever it is asked.
+  Reply time() {
+    clock += 7;
+    return {Reply::Type::array,
+            {},
+            0,
+            {{Reply::Type::string, std::to_string(clock / 1'000'000), 0, {}},
+             {Reply::Type::string, std::to_string(clock % 1'000'000), 0, {}}}};
   }
 
   Reply scan(std::size_t from, std::size_t count) {
@@ -303,7 +314,9 @@ TEST(SamplerCycle, NeverSendsWhatTheServerHasRefused) {
   const auto before = server.sent.size();
   run_cycle(cycle, server);
   for (auto i = before; i < server.sent.size(); ++i)
-    EXPECT_TRUE(server.sent[i] == "SCAN" || server.sent[i] == "TYPE" || server.sent[i] == "SELECT") << server.sent[i];
+    EXPECT_TRUE(server.sent[i] == "SCAN" || server.sent[i] == "TYPE" || server.sent[i] == "SELECT" ||
+                server.sent[i] == "TIME")
+        << server.sent[i];
   const auto text = page(cycle);
   EXPECT_TRUE(has_line(text, "redis_key_prefix_keys{db=\"db0\",prefix=\"user:*\"} 10")) << text;
   EXPECT_TRUE(has_line(text, "redis_key_prefix_type_keys{db=\"db0\",prefix=\"user:*\",type=\"hash\"} 10"));
@@ -356,9 +369,9 @@ TEST(SamplerCycle, LeavesOutTheKeysOfAStepWhoseReplyIsTooBig) {
   SamplerCycle cycle(all_looked_at(), 0, 1);
   cycle.begin(server.listed());
   ASSERT_TRUE(cycle.take(server.answer(cycle.next(3))));
-  EXPECT_GT(cycle.next(3).size(), 1U);
+  EXPECT_GT(cycle.next(3).size(), 3U);
   cycle.lost(SamplerCycle::Looks::dropped);
-  EXPECT_EQ(cycle.next(3).size(), 1U) << "only SCAN";
+  EXPECT_EQ(cycle.next(3).size(), 3U) << "only SCAN, between two looks at the clock";
 }
 
 TEST(SamplerCycle, CompletesAtOnceWhenThereAreNoKeys) {
@@ -402,6 +415,41 @@ TEST(SamplerCycle, ForgetsAServerButNotItsOwnCounts) {
   EXPECT_TRUE(cycle.by_memory().keys().empty());
   EXPECT_EQ(cycle.progress(), 0);
   EXPECT_EQ(cycle.counts().scanned, 18U);
+}
+
+TEST(SamplerCycle, ReadsTheServersClockAroundEachStep) {
+  auto server = shop();
+  SamplerCycle cycle(all_looked_at(), 0, 1);
+  cycle.begin(server.listed());
+  ASSERT_TRUE(cycle.take(server.answer(cycle.next(3))));
+  EXPECT_EQ(server.sent.front(), "TIME");
+  EXPECT_EQ(server.sent.back(), "TIME");
+  EXPECT_EQ(cycle.server_time(), std::chrono::microseconds(7)) << "also over the end of a second";
+  server.refuses = [](const Command& command) -> std::optional<Reply> {
+    if (command[0] == "TIME") return error("NOPERM this user has no permissions to run the 'time' command");
+    return std::nullopt;
+  };
+  ASSERT_TRUE(cycle.take(server.answer(cycle.next(3))));
+  EXPECT_EQ(cycle.server_time(), std::nullopt);
+  server.sent.clear();
+  ASSERT_TRUE(cycle.take(server.answer(cycle.next(3))));
+  EXPECT_EQ(std::count(server.sent.begin(), server.sent.end(), "TIME"), 0);
+}
+
+TEST(SamplerCheck, TakesNoTimeFromAClockThatMakesNoSense) {
+  const auto time = [](std::string seconds, std::string rest) {
+    return Reply{Reply::Type::array,
+                 {},
+                 0,
+                 {{Reply::Type::string, std::move(seconds), 0, {}}, {Reply::Type::string, std::move(rest), 0, {}}}};
+  };
+  EXPECT_EQ(time_between(time("5", "999999"), time("6", "1")), std::chrono::microseconds(2));
+  EXPECT_EQ(time_between(time("5", "0"), time("5", "0")), std::chrono::microseconds(0));
+  EXPECT_EQ(time_between(time("5", "1"), time("5", "0")), std::nullopt) << "set back";
+  EXPECT_EQ(time_between(time("5", "1"), integer(7)), std::nullopt);
+  EXPECT_EQ(time_between(time("x", "1"), time("5", "0")), std::nullopt);
+  EXPECT_EQ(time_between(time("0", "0"), time("9223372036854775807", "0")), std::nullopt);
+  EXPECT_EQ(time_between(time("0", "0"), time("1", "1000000")), std::nullopt);
 }
 
 TEST(SamplerCheck, ReadsTheMomentOfAServer) {

@@ -21,9 +21,12 @@ using test::Step;
 
 const std::string ok = "+OK\r\n", pong = "+PONG\r\n";
 
-/// The three INFO replies of one look.
+/// What TIME is answered.
+const std::string now = "*2\r\n$10\r\n1700000000\r\n$1\r\n5\r\n";
+
+/// The three INFO replies of one look, between two of TIME.
 std::string moment(const std::string& persistence, const std::string& keyspace = "db0:keys=2,expires=0,avg_ttl=0") {
-  return bulk(persistence + "\r\n") + bulk("role:master\r\n") + bulk(keyspace + "\r\n");
+  return now + bulk(persistence + "\r\n") + bulk("role:master\r\n") + bulk(keyspace + "\r\n") + now;
 }
 
 /// A fresh connection's first exchange: CLIENT SETNAME and PING.
@@ -41,7 +44,7 @@ void add_look(Script& script, const std::string& info) {
 
 void add_scan(Script& script, const std::string& reply) {
   script.push_back(Step::await("COUNT\r\n"));
-  script.push_back(Step::send(reply));
+  script.push_back(Step::send(now + reply + now));
 }
 
 SamplerOptions quick() {
@@ -71,9 +74,9 @@ struct Scripted {
   }
 
   void scrape() {
-    const auto now = std::chrono::steady_clock::now();
+    const auto begin = std::chrono::steady_clock::now();
     Batch batch;
-    collector->ask({facts, 0, 1, now, 0, now + std::chrono::seconds(1)}, batch);
+    collector->ask({facts, 0, 1, begin, 0, begin + std::chrono::seconds(1)}, batch);
     EXPECT_EQ(batch.size(), 0U);
   }
   [[nodiscard]] std::string page() const {
