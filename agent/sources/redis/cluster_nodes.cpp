@@ -239,16 +239,6 @@ std::vector<std::string> discovery_targets(const std::vector<ClusterNode>& nodes
   return targets;
 }
 
-std::string discovery_json(const std::vector<ClusterNode>& nodes, std::string_view scheme, HostForm form) {
-  std::string json = "[{\"targets\":[";
-  bool is_first = true;
-  for (const auto& target : discovery_targets(nodes, scheme, form)) {
-    if (!std::exchange(is_first, false)) json += ',';
-    text::append_json_string(json, target);
-  }
-  return json + "],\"labels\":{}}]";
-}
-
 std::unique_ptr<Collector> make_cluster_nodes(ClusterNodesOptions options) {
   return std::make_unique<ClusterNodes>(options);
 }

@@ -43,8 +43,6 @@ enum class HostForm : std::uint8_t { address, hostname };
 /// @return "redis://10.0.0.5:6379", "redis://[::1]:6379" for each node that can be connected to, in order.
 [[nodiscard]] std::vector<std::string> discovery_targets(const std::vector<ClusterNode>& nodes, std::string_view scheme,
                                                          HostForm form);
-/// @return these targets as Prometheus' HTTP service discovery wants them: [{"targets":[…],"labels":{}}].
-[[nodiscard]] std::string discovery_json(const std::vector<ClusterNode>& nodes, std::string_view scheme, HostForm form);
 
 /// How often the view is taken, and how much of it is shown.
 struct ClusterNodesOptions {

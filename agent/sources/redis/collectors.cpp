@@ -130,11 +130,8 @@ bool is_known(std::string_view rule, const ServerFacts& facts) {
   constexpr struct {
     std::string_view prefix;
     int since, since_valkey;  ///< 0: not there at all.
-  } newer[] = {{"+latency|histogram", 70000, 70200},
-               {"+client|no-touch", 70200, 70200},
-               {"+commandlog", 0, 80100},
-               {"+cluster|slot-stats", 80200, 80000},
-               {"+eval_ro", 70000, 70200}};
+  } newer[] = {{"+latency|histogram", 70000, 70200},  {"+client|no-touch", 70200, 70200}, {"+commandlog", 0, 80100},
+               {"+cluster|slot-stats", 80200, 80000}, {"+eval_ro", 70000, 70200},         {"+arcount", 80800, 0}};
   for (const auto& each : newer) {
     if (!rule.starts_with(each.prefix)) continue;
     const int since = facts.valkey_version > 0 ? each.since_valkey : each.since;
@@ -175,6 +172,9 @@ std::string redis_acl_rules(const RedisOptions& options, const ServerFacts& fact
       for (auto& rule : collector->rights())
         if (is_known(rule, facts)) rules.insert(rule == "%R~*" && facts.version < 70000 ? "~*" : std::move(rule));
   }
+  // What the collectors of keys use where it exists; they name only what every server knows.
+  for (const auto& [reason, rule] : {std::pair{"+type", "+client|no-touch"}, std::pair{"+type", "+arcount"}})
+    if (rules.contains(reason) && is_known(rule, facts)) rules.insert(rule);
   return fmt::format("{}", fmt::join(rules, " "));
 }
 

@@ -126,14 +126,6 @@ TEST(RedisClusterDiscovery, ListsNodesThatCanBeConnectedTo) {
             (Targets{"redis://127.0.0.1:7001", "redis://127.0.0.1:7002", "redis://127.0.0.1:7003",
                      "redis://127.0.0.1:7004", "redis://[2001:db8::1]:7007"}));
   EXPECT_EQ(discovery_targets(nodes, "rediss", HostForm::hostname).front(), "rediss://one.example:7001");
-  EXPECT_EQ(discovery_json({nodes[0], nodes[1]}, "rediss", HostForm::hostname),
-            R"([{"targets":["rediss://one.example:7001","rediss://127.0.0.1:7002"],"labels":{}}])");
-  EXPECT_EQ(discovery_json({}, "redis", HostForm::address), R"([{"targets":[],"labels":{}}])");
-}
-
-TEST(RedisClusterDiscovery, EscapesWhatANodeCallsItself) {
-  const auto nodes = parse_cluster_nodes("a1 10.0.0.5:1@2,\"x\\ master - 0 0 1 connected");
-  EXPECT_EQ(discovery_json(nodes, "redis", HostForm::hostname), R"([{"targets":["redis://\"x\\:1"],"labels":{}}])");
 }
 
 class RedisClusterNodesCollector : public testing::Test {
