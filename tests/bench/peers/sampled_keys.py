@@ -13,10 +13,11 @@ from resp import Client
 from stack import BIN, RedisExporter, samples, wait_until
 
 KINDS = ("session", "user:profile", "cart", "rate.limit")
-# Five times the default, so that a cycle ends within the run; other clients are hit harder than they would be.
-DUTY_CYCLE = 0.05
-SETTINGS = f"[redis.collectors]\nsampler = true\n[redis.sampler]\nduty_cycle = {DUTY_CYCLE}\n"
+SETTINGS = "[redis.collectors]\nsampler = true\n"
+# Five times the default pace, for the memory of a whole cycle to be seen within the run.
+HASTY_SETTINGS = SETTINGS + "[redis.sampler]\nduty_cycle = 0.05\n"
 WINDOW_SECONDS = 4
+IDLE, BUSY = "an agent that does not sample", "an agent that samples"
 CYCLE_SECONDS = 300
 GROWTH_LIMIT_BYTES = 10e6
 P99_LIMIT = 2.0
@@ -55,24 +56,30 @@ def value(agent, name):
 
 
 def waits_in_turns(bench, redis, names, blocks):
-    """{who: [p99 of each block]}, without the agent and with its sampler at work."""
-    found = {"nobody else": [], "the sampler": []}
+    """{who: [p99 of each block]}, beside an agent that does not sample and beside one that does, in turning order."""
+    found = {IDLE: [], BUSY: []}
     with Client(redis.port) as client:
-        for _ in range(blocks):
-            found["nobody else"].append(p99_window(client, names))
-            agent = bench.agent(redis, SETTINGS)
-            wait_until(lambda: value(agent, SCANNED) > 0, "the sampler begins")
-            before = value(agent, SCANNED)
-            found["the sampler"].append(p99_window(client, names))
-            walked = value(agent, SCANNED) - before
-            assert walked > 0, "the sampler rested while it was measured"
-            agent.stop()
+        for block in range(blocks):
+            for who in (IDLE, BUSY) if block % 2 == 0 else (BUSY, IDLE):
+                found[who].append(wait_beside(bench, redis, client, names, who))
     return found
+
+
+def wait_beside(bench, redis, client, names, who):
+    agent = bench.agent(redis, SETTINGS if who == BUSY else "")
+    value(agent, SCANNED)
+    time.sleep(1)
+    wait_until(lambda: who == IDLE or value(agent, SCANNED) > 0, "the sampler begins")
+    before = value(agent, SCANNED)
+    waited = p99_window(client, names)
+    assert (value(agent, SCANNED) > before) == (who == BUSY), f"not so: {who}"
+    agent.stop()
+    return waited
 
 
 def memory(bench, redis, keys):
     """(growth in bytes, seconds, keys scanned, keys looked at) of the first cycle of a fresh agent."""
-    agent = bench.agent(redis, SETTINGS)
+    agent = bench.agent(redis, HASTY_SETTINGS)
     pid, began = agent.process.pid, time.monotonic()
     agent.page()
     first = most = measure.rss_bytes(pid)
@@ -120,12 +127,14 @@ def run(bench, keys, blocks):
     names = [f"{random.choice(KINDS)}:{random.randrange(keys // len(KINDS))}" for _ in range(10_000)]
     waits = waits_in_turns(bench, redis, names, blocks)
     for who, values in waits.items():
-        print(f"  p99 of another client's GET, beside {who:<12} median {statistics.median(values) * 1e6:8.1f} us   spread "
+        print(f"  p99 of another client's GET, beside {who:<30} median {statistics.median(values) * 1e6:8.1f} us   spread "
               f"{min(values) * 1e6:.1f} … {max(values) * 1e6:.1f}   {len(values)} blocks")
-    ratio = statistics.median(waits["the sampler"]) / statistics.median(waits["nobody else"])
-    # Nobody is served faster because of the sampler: such a ratio tells of other work on the machine.
-    is_telling = ratio >= 0.5 and max(waits["nobody else"]) <= 5 * min(waits["nobody else"])
-    bench.report.claim(f"{title}: other clients' p99", f"{ratio:.2f} times what it is without; to be at most {P99_LIMIT:g} times"
+    ratio = statistics.median(waits[BUSY]) / statistics.median(waits[IDLE])
+    # Nobody is served faster because of the sampler: such a ratio tells of other work on the machine. So do waits that
+    # waver by themselves, one bad window aside.
+    steady = sorted(waits[IDLE])[:-1]
+    is_telling = ratio >= 0.5 and steady[-1] <= 5 * steady[0]
+    bench.report.claim(f"{title}: other clients' p99", f"{ratio:.2f} times what it is without sampling; to be at most {P99_LIMIT:g} times"
                        + ("" if is_telling else "; but the machine is too busy to tell"),
                        is_telling and ratio <= P99_LIMIT, ratio=ratio, limit=P99_LIMIT, blocks=waits)
     growth, seconds, cycles, sampled, counted = memory(bench, redis, keys)
