@@ -70,17 +70,23 @@ void take_a_step(benchmark::State& state) {
   SamplerCycle cycle(options, 0, 1);
   cycle.begin({{0, 1'000'000'000, 1}});
   const auto scan = scan_reply(200, 0);
+  const redis::Reply clock{
+      redis::Reply::Type::array,
+      {},
+      0,
+      {{redis::Reply::Type::string, "1700000000", 0, {}}, {redis::Reply::Type::string, "5", 0, {}}}};
   std::vector<redis::Reply> replies;
   for (auto _ : state) {
     const auto commands = cycle.next(200);
     replies.clear();
     for (const auto& command : commands) {
+      if (command[0] == "TIME") replies.push_back(clock);
       if (command[0] == "SCAN") replies.push_back(scan);
       if (command[0] == "MEMORY") replies.push_back({redis::Reply::Type::integer, {}, 96, {}});
       if (command[0] == "TYPE") replies.push_back({redis::Reply::Type::status, "hash", 0, {}});
       if (command[0] == "PTTL") replies.push_back({redis::Reply::Type::integer, {}, 60'000, {}});
     }
-    benchmark::DoNotOptimize(cycle.take(replies));
+    if (!cycle.take(replies)) return state.SkipWithError("the step was refused");
   }
   state.SetItemsProcessed(static_cast<std::int64_t>(state.iterations()) * 200);
 }
