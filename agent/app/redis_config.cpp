@@ -1,6 +1,6 @@
 // [[redis]] of the configuration.
 #include "agent/app/section.hpp"
-#include "agent/sources/redis/name_pattern.hpp"
+#include "agent/sources/redis/commands/name_pattern.hpp"
 #include "lib/base/text.hpp"
 
 #include <fmt/format.h>

@@ -1,6 +1,6 @@
 #include "agent/app/redis_on_demand.hpp"
 
-#include "agent/sources/redis/key_arguments.hpp"
+#include "agent/sources/redis/keys/key_arguments.hpp"
 #include "agent/sources/redis/redis_source.hpp"
 #include "agent/sources/redis/server_facts.hpp"
 

@@ -2,7 +2,7 @@
 // redis_source.cpp runs them; each part is one file pair of this folder.
 #pragma once
 
-#include "agent/sources/redis/info.hpp"
+#include "agent/sources/redis/info/info.hpp"
 #include "lib/base/deadline.hpp"
 #include "lib/base/error.hpp"
 #include "lib/metrics/snapshot.hpp"

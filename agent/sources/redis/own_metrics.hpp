@@ -1,7 +1,7 @@
 // What the source tells about itself: redis_exporter_* families.
 #pragma once
 
-#include "agent/sources/redis/info.hpp"
+#include "agent/sources/redis/info/info.hpp"
 #include "lib/base/error.hpp"
 #include "lib/metrics/snapshot.hpp"
 #include "lib/redis/connection.hpp"

@@ -2,11 +2,11 @@
 
 #include "agent/sources/redis/collectors.hpp"
 #include "agent/sources/redis/families.hpp"
-#include "agent/sources/redis/info.hpp"
+#include "agent/sources/redis/info/info.hpp"
+#include "agent/sources/redis/info/vitals.hpp"
 #include "agent/sources/redis/own_metrics.hpp"
 #include "agent/sources/redis/refusals.hpp"
 #include "agent/sources/redis/server_facts.hpp"
-#include "agent/sources/redis/vitals.hpp"
 
 #include <algorithm>
 #include <optional>

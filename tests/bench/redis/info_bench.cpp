@@ -1,9 +1,9 @@
 // What a scrape of Redis costs on our side: INFO text → Snapshot, LATENCY HISTOGRAM → Snapshot, bytes → replies.
-#include "agent/sources/redis/cluster.hpp"
-#include "agent/sources/redis/latency.hpp"
-#include "agent/sources/redis/settings.hpp"
-#include "agent/sources/redis/slowlog.hpp"
-#include "agent/sources/redis/info.hpp"
+#include "agent/sources/redis/commands/cluster.hpp"
+#include "agent/sources/redis/commands/latency.hpp"
+#include "agent/sources/redis/commands/settings.hpp"
+#include "agent/sources/redis/commands/slowlog.hpp"
+#include "agent/sources/redis/info/info.hpp"
 #include "agent/sources/redis/server_facts.hpp"
 #include "lib/redis/resp.hpp"
 

@@ -1,9 +1,9 @@
 // What the key sampler costs on our side, per key: its pattern, its row, and a whole step's replies.
 // What it costs the server and other clients is measured by tests/bench/peers.
-#include "agent/sources/redis/key_fanout.hpp"
-#include "agent/sources/redis/key_pattern.hpp"
-#include "agent/sources/redis/prefix_table.hpp"
-#include "agent/sources/redis/sampler_cycle.hpp"
+#include "agent/sources/redis/sampler/key_fanout.hpp"
+#include "agent/sources/redis/sampler/key_pattern.hpp"
+#include "agent/sources/redis/sampler/prefix_table.hpp"
+#include "agent/sources/redis/sampler/sampler_cycle.hpp"
 
 #include <benchmark/benchmark.h>
 #include <fmt/core.h>

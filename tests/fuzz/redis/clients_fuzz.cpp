@@ -1,5 +1,5 @@
 // Any bytes as a CLIENT LIST reply: no crash, and no more series than the limits allow.
-#include "agent/sources/redis/clients.hpp"
+#include "agent/sources/redis/commands/clients.hpp"
 #include "lib/metrics/encode.hpp"
 
 #include <cstdint>

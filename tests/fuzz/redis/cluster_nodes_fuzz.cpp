@@ -1,5 +1,5 @@
 // Any text as a CLUSTER NODES reply: every node is within its limits, and every target leads back to one.
-#include "agent/sources/redis/cluster_nodes.hpp"
+#include "agent/sources/redis/commands/cluster_nodes.hpp"
 #include "lib/redis/uri.hpp"
 
 #include <cstdint>

@@ -1,5 +1,5 @@
 // Any bytes as an INFO reply: no crash, and a page within the limits.
-#include "agent/sources/redis/info.hpp"
+#include "agent/sources/redis/info/info.hpp"
 #include "agent/sources/redis/server_facts.hpp"
 #include "lib/metrics/encode.hpp"
 

@@ -1,5 +1,5 @@
 // Any text as a list of keys: what is accepted has a key and a database, and says the same when written out again.
-#include "agent/sources/redis/key_arguments.hpp"
+#include "agent/sources/redis/keys/key_arguments.hpp"
 
 #include <cstdint>
 #include <cstdlib>

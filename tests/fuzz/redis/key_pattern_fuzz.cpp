@@ -1,8 +1,8 @@
 // Any bytes as the keys of a server (first byte of each: its length): patterns are short valid UTF-8 and the same every
 // time, tables stay within their limits, and every key is in exactly one row.
-#include "agent/sources/redis/big_keys.hpp"
-#include "agent/sources/redis/key_fanout.hpp"
-#include "agent/sources/redis/prefix_table.hpp"
+#include "agent/sources/redis/sampler/big_keys.hpp"
+#include "agent/sources/redis/sampler/key_fanout.hpp"
+#include "agent/sources/redis/sampler/prefix_table.hpp"
 #include "lib/base/text.hpp"
 
 #include <cstdint>

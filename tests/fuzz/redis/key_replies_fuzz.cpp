@@ -1,8 +1,8 @@
 // Any replies to what is asked about keys, streams and scripts: no crash, and every look comes to its end.
-#include "agent/sources/redis/key_size.hpp"
-#include "agent/sources/redis/key_walk.hpp"
-#include "agent/sources/redis/scripts.hpp"
-#include "agent/sources/redis/stream_look.hpp"
+#include "agent/sources/redis/keys/key_size.hpp"
+#include "agent/sources/redis/keys/key_walk.hpp"
+#include "agent/sources/redis/keys/scripts.hpp"
+#include "agent/sources/redis/keys/stream_look.hpp"
 #include "lib/redis/resp.hpp"
 
 #include <cstdint>

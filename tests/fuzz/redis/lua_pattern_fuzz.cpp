@@ -1,6 +1,6 @@
 // Any text as a Lua pattern, the rest behind the first line break as what it is matched with: no crash, no endless
 // search, and captures no longer than they can be.
-#include "agent/sources/redis/lua_pattern.hpp"
+#include "agent/sources/redis/keys/lua_pattern.hpp"
 
 #include <cstdint>
 #include <cstdlib>

@@ -1,15 +1,15 @@
 // Any bytes from a server: the reader stays within its limit, says the same however the bytes are cut, and each
 // mapping takes each reply.
-#include "agent/sources/redis/acl_log.hpp"
-#include "agent/sources/redis/all_settings.hpp"
-#include "agent/sources/redis/cluster.hpp"
-#include "agent/sources/redis/commandlog.hpp"
-#include "agent/sources/redis/latency.hpp"
-#include "agent/sources/redis/modules.hpp"
-#include "agent/sources/redis/search_indexes.hpp"
-#include "agent/sources/redis/settings.hpp"
-#include "agent/sources/redis/slowlog.hpp"
-#include "agent/sources/redis/tile38.hpp"
+#include "agent/sources/redis/commands/acl_log.hpp"
+#include "agent/sources/redis/commands/all_settings.hpp"
+#include "agent/sources/redis/commands/cluster.hpp"
+#include "agent/sources/redis/commands/commandlog.hpp"
+#include "agent/sources/redis/commands/latency.hpp"
+#include "agent/sources/redis/commands/modules.hpp"
+#include "agent/sources/redis/commands/search_indexes.hpp"
+#include "agent/sources/redis/commands/settings.hpp"
+#include "agent/sources/redis/commands/slowlog.hpp"
+#include "agent/sources/redis/commands/tile38.hpp"
 #include "lib/redis/resp.hpp"
 
 #include <cstdint>

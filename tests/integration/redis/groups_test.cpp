@@ -1,9 +1,9 @@
 // Sentinel and cluster as they really are: several servers, a failover, a node that dies.
-#include "agent/sources/redis/cluster.hpp"
-#include "agent/sources/redis/cluster_nodes.hpp"
-#include "agent/sources/redis/sentinel.hpp"
+#include "agent/sources/redis/commands/cluster.hpp"
+#include "agent/sources/redis/commands/cluster_nodes.hpp"
+#include "agent/sources/redis/commands/sentinel.hpp"
+#include "agent/sources/redis/commands/slot_stats.hpp"
 #include "agent/sources/redis/sentinel_follow.hpp"
-#include "agent/sources/redis/slot_stats.hpp"
 #include "tests/integration/redis/live_collector.hpp"
 #include "tests/support/redis_groups.hpp"
 

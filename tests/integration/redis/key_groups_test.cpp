@@ -1,7 +1,7 @@
 // The collectors "key_groups" and "scripts" on a real server, and the server's own Lua as the judge of ours.
-#include "agent/sources/redis/key_groups.hpp"
+#include "agent/sources/redis/keys/key_groups.hpp"
 
-#include "agent/sources/redis/scripts.hpp"
+#include "agent/sources/redis/keys/scripts.hpp"
 #include "tests/integration/redis/live.hpp"
 #include "tests/support/collector_driver.hpp"
 

@@ -1,5 +1,5 @@
 // The collector "keys" on a real server: what it shows, and what it does to the server's statistics.
-#include "agent/sources/redis/keys.hpp"
+#include "agent/sources/redis/keys/keys.hpp"
 
 #include "tests/integration/redis/live.hpp"
 #include "tests/support/collector_driver.hpp"

@@ -1,7 +1,7 @@
 // A sampler on a server, driven as the source drives a collector, and the loop it runs on.
 #pragma once
 
-#include "agent/sources/redis/sampler.hpp"
+#include "agent/sources/redis/sampler/sampler.hpp"
 #include "tests/support/loop.hpp"
 #include "tests/unit/agent/sources/redis/page.hpp"
 

@@ -1,5 +1,5 @@
 // The collector "streams" on a real server.
-#include "agent/sources/redis/streams.hpp"
+#include "agent/sources/redis/keys/streams.hpp"
 
 #include "tests/integration/redis/live.hpp"
 #include "tests/support/collector_driver.hpp"

@@ -1,4 +1,4 @@
-#include "agent/sources/redis/acl_log.hpp"
+#include "agent/sources/redis/commands/acl_log.hpp"
 
 #include "tests/unit/agent/sources/redis/canned.hpp"
 

@@ -1,4 +1,4 @@
-#include "agent/sources/redis/all_settings.hpp"
+#include "agent/sources/redis/commands/all_settings.hpp"
 
 #include "tests/unit/agent/sources/redis/canned.hpp"
 

@@ -1,4 +1,4 @@
-#include "agent/sources/redis/clients.hpp"
+#include "agent/sources/redis/commands/clients.hpp"
 
 #include "tests/unit/agent/sources/redis/canned.hpp"
 

@@ -1,4 +1,4 @@
-#include "agent/sources/redis/cluster_nodes.hpp"
+#include "agent/sources/redis/commands/cluster_nodes.hpp"
 
 #include "tests/unit/agent/sources/redis/canned.hpp"
 

@@ -1,4 +1,4 @@
-#include "agent/sources/redis/commandlog.hpp"
+#include "agent/sources/redis/commands/commandlog.hpp"
 
 #include "tests/unit/agent/sources/redis/canned.hpp"
 

@@ -1,7 +1,7 @@
-#include "agent/sources/redis/cluster.hpp"
-#include "agent/sources/redis/latency.hpp"
-#include "agent/sources/redis/settings.hpp"
-#include "agent/sources/redis/slowlog.hpp"
+#include "agent/sources/redis/commands/cluster.hpp"
+#include "agent/sources/redis/commands/latency.hpp"
+#include "agent/sources/redis/commands/settings.hpp"
+#include "agent/sources/redis/commands/slowlog.hpp"
 #include "tests/unit/agent/sources/redis/page.hpp"
 
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
 // The sampler's pace, with a clock of the test.
-#include "agent/sources/redis/duty_budget.hpp"
+#include "agent/sources/redis/sampler/duty_budget.hpp"
 
 #include <gtest/gtest.h>
 

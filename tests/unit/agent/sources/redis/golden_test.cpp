@@ -1,12 +1,12 @@
 // INFO and CLUSTER INFO against the page that they must become, byte for byte: of real servers, edited, where there was
 // one; those of Redis 8 and Valkey 9 are written by hand after the documented fields.
 // MIDST_UPDATE_GOLDEN=1 writes the pages anew; read the difference before it is committed.
-#include "agent/sources/redis/cluster.hpp"
-#include "agent/sources/redis/info.hpp"
-#include "agent/sources/redis/latency.hpp"
+#include "agent/sources/redis/commands/cluster.hpp"
+#include "agent/sources/redis/commands/latency.hpp"
+#include "agent/sources/redis/commands/settings.hpp"
+#include "agent/sources/redis/commands/slowlog.hpp"
+#include "agent/sources/redis/info/info.hpp"
 #include "agent/sources/redis/server_facts.hpp"
-#include "agent/sources/redis/settings.hpp"
-#include "agent/sources/redis/slowlog.hpp"
 #include "tests/support/servers.hpp"
 #include "tests/unit/agent/sources/redis/page.hpp"
 

@@ -1,7 +1,7 @@
-#include "agent/sources/redis/info_extra.hpp"
+#include "agent/sources/redis/info/info_extra.hpp"
 
-#include "agent/sources/redis/info.hpp"
-#include "agent/sources/redis/vitals.hpp"
+#include "agent/sources/redis/info/info.hpp"
+#include "agent/sources/redis/info/vitals.hpp"
 #include "tests/unit/agent/sources/redis/page.hpp"
 
 #include <gtest/gtest.h>

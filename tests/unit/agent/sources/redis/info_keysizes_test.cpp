@@ -1,4 +1,4 @@
-#include "agent/sources/redis/info_keysizes.hpp"
+#include "agent/sources/redis/info/info_keysizes.hpp"
 
 #include "tests/unit/agent/sources/redis/page.hpp"
 

@@ -1,4 +1,4 @@
-#include "agent/sources/redis/info_lines.hpp"
+#include "agent/sources/redis/info/info_lines.hpp"
 
 #include "tests/unit/agent/sources/redis/page.hpp"
 

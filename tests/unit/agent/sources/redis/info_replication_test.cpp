@@ -1,6 +1,6 @@
-#include "agent/sources/redis/info_replication.hpp"
+#include "agent/sources/redis/info/info_replication.hpp"
 
-#include "agent/sources/redis/info.hpp"
+#include "agent/sources/redis/info/info.hpp"
 #include "tests/unit/agent/sources/redis/page.hpp"
 
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "agent/sources/redis/info.hpp"
+#include "agent/sources/redis/info/info.hpp"
 
 #include "agent/sources/redis/families.hpp"
 #include "tests/unit/agent/sources/redis/page.hpp"

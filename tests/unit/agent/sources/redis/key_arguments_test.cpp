@@ -1,4 +1,4 @@
-#include "agent/sources/redis/key_arguments.hpp"
+#include "agent/sources/redis/keys/key_arguments.hpp"
 
 #include <gtest/gtest.h>
 

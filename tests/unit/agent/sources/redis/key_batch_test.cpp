@@ -1,4 +1,4 @@
-#include "agent/sources/redis/key_batch.hpp"
+#include "agent/sources/redis/keys/key_batch.hpp"
 
 #include "tests/unit/agent/sources/redis/page.hpp"
 

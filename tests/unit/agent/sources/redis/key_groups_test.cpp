@@ -1,4 +1,4 @@
-#include "agent/sources/redis/key_groups.hpp"
+#include "agent/sources/redis/keys/key_groups.hpp"
 
 #include <fmt/core.h>
 #include <gtest/gtest.h>

@@ -1,7 +1,7 @@
 // Keys → patterns: what is a value and what is a name, and which levels have too many names.
-#include "agent/sources/redis/key_pattern.hpp"
+#include "agent/sources/redis/sampler/key_pattern.hpp"
 
-#include "agent/sources/redis/key_fanout.hpp"
+#include "agent/sources/redis/sampler/key_fanout.hpp"
 #include "lib/base/text.hpp"
 
 #include <gtest/gtest.h>

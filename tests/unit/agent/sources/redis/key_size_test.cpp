@@ -1,4 +1,4 @@
-#include "agent/sources/redis/key_size.hpp"
+#include "agent/sources/redis/keys/key_size.hpp"
 
 #include "tests/unit/agent/sources/redis/page.hpp"
 

@@ -1,4 +1,4 @@
-#include "agent/sources/redis/keyspace.hpp"
+#include "agent/sources/redis/info/keyspace.hpp"
 
 #include "tests/unit/agent/sources/redis/page.hpp"
 

@@ -1,4 +1,4 @@
-#include "agent/sources/redis/latency.hpp"
+#include "agent/sources/redis/commands/latency.hpp"
 
 #include "tests/unit/agent/sources/redis/canned.hpp"
 

@@ -1,4 +1,4 @@
-#include "agent/sources/redis/lua_pattern.hpp"
+#include "agent/sources/redis/keys/lua_pattern.hpp"
 
 #include <gtest/gtest.h>
 

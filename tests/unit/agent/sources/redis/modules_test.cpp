@@ -1,9 +1,9 @@
 // Replies here are written by hand: no module is packaged for the tests.
-#include "agent/sources/redis/modules.hpp"
+#include "agent/sources/redis/commands/modules.hpp"
 
-#include "agent/sources/redis/name_pattern.hpp"
-#include "agent/sources/redis/search_indexes.hpp"
-#include "agent/sources/redis/tile38.hpp"
+#include "agent/sources/redis/commands/name_pattern.hpp"
+#include "agent/sources/redis/commands/search_indexes.hpp"
+#include "agent/sources/redis/commands/tile38.hpp"
 #include "tests/unit/agent/sources/redis/canned.hpp"
 
 #include <gtest/gtest.h>

@@ -1,7 +1,7 @@
 // The bounded tables of the sampler: Space-Saving, rows by prefix, biggest keys.
-#include "agent/sources/redis/prefix_table.hpp"
+#include "agent/sources/redis/sampler/prefix_table.hpp"
 
-#include "agent/sources/redis/big_keys.hpp"
+#include "agent/sources/redis/sampler/big_keys.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "agent/sources/redis/rdb_size.hpp"
+#include "agent/sources/redis/commands/rdb_size.hpp"
 
 #include "tests/support/servers.hpp"
 #include "tests/unit/agent/sources/redis/canned.hpp"

@@ -1,8 +1,8 @@
 // The sampler's walk over a key space that the test plays.
-#include "agent/sources/redis/sampler_cycle.hpp"
+#include "agent/sources/redis/sampler/sampler_cycle.hpp"
 
-#include "agent/sources/redis/sampler_check.hpp"
-#include "agent/sources/redis/sampler_page.hpp"
+#include "agent/sources/redis/sampler/sampler_check.hpp"
+#include "agent/sources/redis/sampler/sampler_page.hpp"
 #include "tests/unit/agent/sources/redis/page.hpp"
 
 #include <gtest/gtest.h>

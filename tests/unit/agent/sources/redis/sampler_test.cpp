@@ -1,5 +1,5 @@
 // The sampler against a scripted server: what a real one cannot be made to do when it should.
-#include "agent/sources/redis/sampler.hpp"
+#include "agent/sources/redis/sampler/sampler.hpp"
 
 #include "tests/support/loop.hpp"
 #include "tests/support/scripted_server.hpp"

@@ -1,4 +1,4 @@
-#include "agent/sources/redis/scripts.hpp"
+#include "agent/sources/redis/keys/scripts.hpp"
 
 #include "tests/unit/agent/sources/redis/page.hpp"
 

@@ -1,4 +1,4 @@
-#include "agent/sources/redis/sentinel.hpp"
+#include "agent/sources/redis/commands/sentinel.hpp"
 
 #include "tests/unit/agent/sources/redis/canned.hpp"
 

@@ -1,4 +1,4 @@
-#include "agent/sources/redis/slot_stats.hpp"
+#include "agent/sources/redis/commands/slot_stats.hpp"
 
 #include "tests/unit/agent/sources/redis/canned.hpp"
 

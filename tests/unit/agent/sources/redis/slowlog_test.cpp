@@ -1,6 +1,6 @@
-#include "agent/sources/redis/slowlog.hpp"
+#include "agent/sources/redis/commands/slowlog.hpp"
 
-#include "agent/sources/redis/bounded_counts.hpp"
+#include "agent/sources/redis/commands/bounded_counts.hpp"
 #include "tests/unit/agent/sources/redis/canned.hpp"
 
 #include <gtest/gtest.h>

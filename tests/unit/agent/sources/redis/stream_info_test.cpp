@@ -1,4 +1,4 @@
-#include "agent/sources/redis/stream_info.hpp"
+#include "agent/sources/redis/keys/stream_info.hpp"
 
 #include "tests/unit/agent/sources/redis/page.hpp"
 
