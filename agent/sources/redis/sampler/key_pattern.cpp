@@ -166,7 +166,7 @@ void KeyPattern::star_last_part() {
   while (last > 0 && parts_[last].size == 0) --last;
   if (last == 0) return;
   auto& part = parts_[last];
-  out_.replace(part.begin, part.size, "*");
+  out_.replace(part.begin, part.size, 1, '*');
   const auto shrunk = part.size - 1;
   part.size = 1;
   part.is_literal = false;
