@@ -94,10 +94,15 @@ void read_target(Section& section, RedisOptions& options) {
   section.read("empty_databases", options.has_zero_databases);
   read_profile(section, options);
   section.table("tls", [&](Section& tls) { read_tls(tls, options.connection.tls); });
+  const bool wants_tls = options.connection.tls.has_files() || !options.connection.tls.server_name.empty();
+  if (wants_tls && !options.uri.has_tls)
+    section.report_at(
+        "tls", section.full("tls") + " is for a URL with TLS; write rediss:// or valkeys:// in " + section.full("url"));
   section.table("collectors", [&](Section& switches) { read_switches(switches, options); });
   section.table("limits", [&](Section& limits) {
     limits.read_size("max_reply_bytes", options.connection.max_reply_bytes, 64 * 1024, 1024 * 1024 * 1024);
     limits.read("max_errors", options.max_error_labels, 1, 10'000);
+    limits.read("max_labels", options.max_labels, 1, 100'000);
   });
 }
 
@@ -280,7 +285,11 @@ void read_collectors(Section& section, RedisOptions& options) {
   section.table("scripts", [&](Section& table) { read_scripts(table, options.scripts); });
   section.table("keys", [&](Section& table) { read_keys(table, options.keys); });
   section.table("sampler", [&](Section& table) { read_sampler(table, options.sampler); });
-  section.table("info", [&](Section& table) { table.read("extra_fields", options.extra_fields); });
+  section.table("info", [&](Section& table) {
+    table.read("extra_fields", options.extra_fields);
+    table.read("max_extra_fields", options.max_extra_fields, 1, 10'000);
+    table.read("max_key_sizes", options.max_key_sizes, 0, 10'000);
+  });
 }
 
 }  // namespace

@@ -52,6 +52,8 @@ struct RedisOptions {
   std::chrono::seconds retry_refused_after{3600};
   bool has_zero_databases = true;     ///< Whether empty databases appear with 0 keys.
   std::size_t max_error_labels = 64;  ///< Kinds of errors with a series of their own; the rest is "other".
+  std::size_t max_labels = 2000;      ///< Commands, replicas or databases with series of their own.
+  std::size_t max_key_sizes = 64;     ///< Histograms of key sizes, one a database and type (Redis 8); 0: none.
 
   /// Counts the refused requests for one-off scrapes; shown on the page when it is set.
   std::shared_ptr<const std::uint64_t> request_errors;
@@ -75,6 +77,7 @@ struct RedisOptions {
   redis_info::SentinelFollowOptions follow;  ///< With sentinels: the target is the master that they name.
   redis_info::SamplerOptions sampler;        ///< Its switch is the collector "sampler".
   std::vector<std::string> extra_fields;  ///< Globs of INFO fields to show although they have no metric of their own.
+  std::size_t max_extra_fields = 100;     ///< Of them.
 };
 
 /// @return the names of all collectors and whether each is on by default, in the order of the page.

@@ -7,6 +7,7 @@
 #include "agent/sources/redis/own_metrics.hpp"
 #include "agent/sources/redis/refusals.hpp"
 #include "agent/sources/redis/server_facts.hpp"
+#include "lib/base/log.hpp"
 
 #include <algorithm>
 #include <optional>
@@ -226,7 +227,12 @@ Plan RedisSource::Impl::plan(std::vector<Part>& parts, Deadline deadline) {
 
 void RedisSource::Impl::hand_out(Plan plan, redis::PartialReplies partial, Deadline deadline) {
   const auto now = Clock::now();
-  for (std::size_t i = 0; i < partial.replies.size(); ++i) refusals_.note(plan.commands[i], partial.replies[i], now);
+  for (std::size_t i = 0; i < partial.replies.size(); ++i)
+    if (refusals_.note(plan.commands[i], partial.replies[i], now))
+      log::warn("the server refuses a command; what needs it is missing on the page",
+                {{"target", "redis." + id.target},
+                 {"command", command_name(plan.commands[i])},
+                 {"error", partial.replies[i].text}});
   const bool is_oversized = partial.error && partial.error->code == Errc::limit;
   if (is_oversized && partial.replies.size() < plan.commands.size())
     refusals_.note_oversized(plan.commands[partial.replies.size()], now);
@@ -280,7 +286,10 @@ InfoOptions RedisSource::Impl::info_options() const {
   info.start_seconds = facts_->start_seconds;
   info.has_zero_databases = options_.has_zero_databases && !facts_->is_sentinel;
   info.max_error_labels = options_.max_error_labels;
+  info.max_labels = options_.max_labels;
+  info.max_key_sizes = options_.max_key_sizes;
   info.extra_fields = options_.extra_fields;
+  info.max_extra_fields = options_.max_extra_fields;
   if (const auto databases = settings_ != nullptr ? settings_->databases() : std::nullopt) info.databases = *databases;
   return info;
 }

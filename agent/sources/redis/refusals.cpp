@@ -52,20 +52,22 @@ const redis::Reply* Refusals::find(const redis::Command& command, std::chrono::s
   return nullptr;
 }
 
-void Refusals::note(const redis::Command& command, const redis::Reply& reply,
+bool Refusals::note(const redis::Command& command, const redis::Reply& reply,
                     std::chrono::steady_clock::time_point now) {
   if (!reply.is_error()) {
     if (!refused_.empty()) {
       refused_.erase(command_name(command));
       refused_.erase(whole_text(command));
     }
-    return;
+    return false;
   }
   const auto code = redis::classify(reply.text);
-  if (code == Errc::noperm && is_about_a_key(reply.text))
+  if (code == Errc::noperm && is_about_a_key(reply.text)) {
     remember(whole_text(command), reply, now);
-  else if (code == Errc::noperm || code == Errc::unsupported)
-    remember(command_name(command), reply, now);
+    return false;
+  }
+  if (code == Errc::noperm || code == Errc::unsupported) return remember(command_name(command), reply, now);
+  return false;
 }
 
 void Refusals::note_oversized(const redis::Command& command, std::chrono::steady_clock::time_point now) {
@@ -75,9 +77,11 @@ void Refusals::note_oversized(const redis::Command& command, std::chrono::steady
   remember(command_name(command), std::move(reply), now);
 }
 
-void Refusals::remember(std::string key, redis::Reply reply, std::chrono::steady_clock::time_point now) {
-  if (refused_.size() >= limit && !refused_.contains(key)) return;
+bool Refusals::remember(std::string key, redis::Reply reply, std::chrono::steady_clock::time_point now) {
+  const bool is_known = refused_.contains(key);
+  if (refused_.size() >= limit && !is_known) return false;
   refused_.insert_or_assign(std::move(key), Refusal{std::move(reply), now});
+  return !is_known;
 }
 
 }  // namespace midst::sources::redis_info

@@ -29,7 +29,8 @@ class Refusals {
 
   /// Takes note of a reply to a command that was sent. A command without permission or unknown to the server is
   /// remembered by its name; one that may not touch a key, by its whole text.
-  void note(const redis::Command& command, const redis::Reply& reply, std::chrono::steady_clock::time_point now);
+  /// @return whether the command as such is refused and that was not known: worth a line in the log.
+  bool note(const redis::Command& command, const redis::Reply& reply, std::chrono::steady_clock::time_point now);
 
   /// Remembers a command whose reply is more than may be read.
   void note_oversized(const redis::Command& command, std::chrono::steady_clock::time_point now);
@@ -43,7 +44,7 @@ class Refusals {
     redis::Reply reply;
     std::chrono::steady_clock::time_point at;
   };
-  void remember(std::string key, redis::Reply reply, std::chrono::steady_clock::time_point now);
+  bool remember(std::string key, redis::Reply reply, std::chrono::steady_clock::time_point now);
 
   std::chrono::seconds retry_after_;
   std::unordered_map<std::string, Refusal> refused_;

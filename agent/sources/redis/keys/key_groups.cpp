@@ -30,6 +30,17 @@ constexpr MetricSpec groups_age{"redis_exporter_key_groups_age_seconds", MetricT
 /// Keys may be of any length; what is captured of them becomes a label.
 constexpr std::size_t max_group_bytes = 256;
 
+/// One look at all keys.
+struct Pass {
+  std::vector<int> databases;  ///< Still to be walked, the next one last.
+  bool has_databases = false;  ///< INFO has told which there are.
+  std::optional<KeyWalk> walk;
+  std::optional<KeyGroups> groups;  ///< Of the walk's database.
+  std::vector<std::string> names;   ///< Whose memory is asked for next: of the last batch.
+  std::map<int, KeyGroups::Summary> done;
+  std::chrono::steady_clock::duration busy{0};
+};
+
 class KeyGroupsCollector final : public Collector {
  public:
   explicit KeyGroupsCollector(KeyGroupsOptions options)
@@ -49,16 +60,6 @@ class KeyGroupsCollector final : public Collector {
 
  private:
   enum class Part : std::uint32_t { databases, scan };
-  /// One look at all keys.
-  struct Pass {
-    std::vector<int> databases;  ///< Still to be walked, the next one last.
-    bool has_databases = false;  ///< INFO has told which there are.
-    std::optional<KeyWalk> walk;
-    std::optional<KeyGroups> groups;  ///< Of the walk's database.
-    std::vector<std::string> names;   ///< Whose memory is asked for next: of the last batch.
-    std::map<int, KeyGroups::Summary> done;
-    std::chrono::steady_clock::duration busy{0};
-  };
 
   void begin_scrape(const Round& round);
   void begin_database();

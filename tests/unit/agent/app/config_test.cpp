@@ -322,7 +322,7 @@ TEST(RedisConfig, TakesThePasswordFileOfTheExporter) {
 TEST(RedisConfig, ReadsEverySettingOfATarget) {
   const auto config = good(R"(
 [[redis]]
-url = "redis://127.0.0.1:7000/3"
+url = "rediss://127.0.0.1:7000/3"
 client_name = "me"
 config_command = "CFG"
 config_interval = "2m"
@@ -396,13 +396,16 @@ extra_fields = ["stats:*"]
 
 TEST(RedisConfig, NamesThePlaceOfEveryMistake) {
   EXPECT_THAT(
-      problems_of("[[redis]]\n[redis.tls]\ncert_file = \"/c\"\n"),
-      ElementsAre("a.toml:3:13: error: redis.tls.cert_file and redis.tls.key_file belong together; give both or none"));
+      problems_of("[[redis]]\nurl = \"rediss://h\"\n[redis.tls]\ncert_file = \"/c\"\n"),
+      ElementsAre("a.toml:4:13: error: redis.tls.cert_file and redis.tls.key_file belong together; give both or none"));
   EXPECT_THAT(problems_of("[[redis]]\n[redis.keys]\ncheck = [\"a\", \"x=y\"]\n"),
               ElementsAre(testing::StartsWith("a.toml:3:15: error: redis.keys.check: ")));
   EXPECT_THAT(
       problems_of("[[redis]]\n[redis.collectors]\nslowlok = true\n"),
       ElementsAre("a.toml:3:1: error: unknown key redis.collectors.slowlok; did you mean redis.collectors.slowlog?"));
+  EXPECT_THAT(
+      problems_of("[[redis]]\nurl = \"redis://h\"\n[redis.tls]\nca_file = \"/ca\"\n"),
+      ElementsAre("a.toml:3:1: error: redis.tls is for a URL with TLS; write rediss:// or valkeys:// in redis.url"));
   EXPECT_THAT(problems_of("[[redis]]\nnamespace = \"a-b\"\n"),
               ElementsAre("a.toml:2:13: error: redis.namespace: takes letters, digits and '_', and no digit first"));
   EXPECT_THAT(

@@ -30,7 +30,8 @@ TEST(RedisCommandName, IsTheOneOfAclRules) {
 
 TEST(RedisRefusals, RememberADeniedCommandByItsNameForItsTime) {
   Refusals refusals(60s);
-  refusals.note({"CONFIG", "GET", "a"}, denied, begin);
+  EXPECT_TRUE(refusals.note({"CONFIG", "GET", "a"}, denied, begin));
+  EXPECT_FALSE(refusals.note({"CONFIG", "GET", "b"}, denied, begin));
   ASSERT_NE(refusals.find({"CONFIG", "GET", "b"}, begin + 59s), nullptr);
   EXPECT_EQ(refusals.find({"CONFIG", "GET", "b"}, begin + 59s)->text, denied.text);
   EXPECT_EQ(refusals.find({"CONFIG", "SET", "b", "1"}, begin), nullptr);
@@ -39,7 +40,7 @@ TEST(RedisRefusals, RememberADeniedCommandByItsNameForItsTime) {
 
 TEST(RedisRefusals, RememberADeniedKeyByTheWholeCommand) {
   Refusals refusals(60s);
-  refusals.note({"TYPE", "secret"}, denied_key, begin);
+  EXPECT_FALSE(refusals.note({"TYPE", "secret"}, denied_key, begin));
   EXPECT_NE(refusals.find({"TYPE", "secret"}, begin), nullptr);
   EXPECT_EQ(refusals.find({"TYPE", "open"}, begin), nullptr);
   EXPECT_EQ(refusals.find({"TYPEs", "ecret"}, begin), nullptr);
