@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <vector>
 
 namespace midst::sources::redis_info {
@@ -165,6 +166,13 @@ struct CommandFamilies {
     return *family;
   }
 };
+
+/// @return a number of events; what no counter can hold is the most it can.
+std::uint64_t as_count(double number) noexcept {
+  constexpr double limit = 18446744073709551616.0;  // 2^64: a double at or above it must not be converted
+  if (!(number > 0)) return 0;
+  return number < limit ? static_cast<std::uint64_t>(number) : std::numeric_limits<std::uint64_t>::max();
+}
 
 /// Reads line after line; what needs the whole text is done by finish().
 class Reader {
@@ -341,7 +349,7 @@ void Reader::add_percentiles() {
     summary.bounds = {percentiles->percents.data(), percentiles->count};
     summary.quantile_values = {percentiles->values.data(), percentiles->count};
     summary.sum = seen->second.microseconds;
-    summary.count = static_cast<std::uint64_t>(seen->second.calls);
+    summary.count = as_count(seen->second.calls);
     family.add(seen->second.labels, summary);
   }
 }

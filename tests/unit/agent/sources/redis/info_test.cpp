@@ -161,6 +161,19 @@ TEST(RedisInfo, RefusesBrokenPercentiles) {
   }
 }
 
+TEST(RedisInfo, TakesCallsThatNoCounterCanHoldForTheMostItCan) {
+  for (const auto& [calls, count] : {std::pair{"8.88889e47", "18446744073709551615"},
+                                     {"inf", "18446744073709551615"},
+                                     {"18446744073709551616", "18446744073709551615"},
+                                     {"nan", "0"}}) {
+    const auto text =
+        "cmdstat_get:calls=" + std::string(calls) + ",usec=1,usec_per_call=1\nlatency_percentiles_usec_get:p50=1\n";
+    EXPECT_NE(samples(text).find("redis_latency_percentiles_usec_count{cmd=\"get\"} " + std::string(count) + "\n"),
+              std::string::npos)
+        << samples(text);
+  }
+}
+
 TEST(RedisInfo, ReadsErrorCountsAndRefusesBrokenOnes) {
   EXPECT_EQ(samples("hz:1\nerrorstat_ERR:count=4\nerrorstat_A:count\nerrorstat_B:count=ABC\nerrorstat_C:total=1\n"
                     "errorstat_:count=1\nerror_D:count=1\n"),
