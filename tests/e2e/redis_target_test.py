@@ -94,7 +94,8 @@ class RedisTarget(unittest.TestCase):
             return dict(infos[0])["tcp_port"] if infos else None
 
         self.assertEqual(port(), str(master.port))
-        self.assertIn("OK", sentinel.cli("SENTINEL", "FAILOVER", "main"))
+        # A Sentinel promotes nobody before it has looked at the replica itself.
+        wait_until(lambda: "OK" in sentinel.cli("SENTINEL", "FAILOVER", "main"), "the failover begins")
         wait_until(lambda: port() == str(replica.port), "the agent follows", 60)
         self.assertEqual(agent.page("/metrics/redis")["redis_up", ()], 1)
 
