@@ -94,7 +94,7 @@ class RedisSource::Impl {
   asio::awaitable<redis::PartialReplies> send(std::vector<Command> commands, Deadline deadline);
   [[nodiscard]] Plan plan(std::vector<Part>& parts, Deadline deadline);
   void hand_out(Plan plan, redis::PartialReplies partial, Deadline deadline);
-  [[nodiscard]] Result<Done> take_info(const Reply& reply, Gathered& gathered);
+  [[nodiscard]] Result<Done> take_info(Reply reply, Gathered& gathered);
   void learn(ServerFacts facts);
   [[nodiscard]] Round round_of(const Part& part, Deadline deadline) const;
   [[nodiscard]] Result<metrics::Snapshot> build(const Gathered& gathered, const std::vector<Part>& parts);
@@ -189,12 +189,15 @@ asio::awaitable<Result<RedisSource::Impl::Gathered>> RedisSource::Impl::gather(D
     auto planned = plan(parts, asking_until);
     auto commands = planned.commands;
     if (round == 0) commands.insert(commands.begin(), info_command(*facts_));
-    if (commands.empty()) break;
+    if (commands.empty()) {
+      hand_out(std::move(planned), {}, asking_until);  // all that was asked for is refused: who asked must hear of it
+      break;
+    }
     auto sending = send(std::move(commands), asking_until);
     auto partial = co_await std::move(sending);
     if (round == 0) {
       if (partial.replies.empty()) co_return partial.error.value_or(Error{Errc::protocol, "no reply to INFO"});
-      if (const auto taken = take_info(partial.replies.front(), gathered); !taken) co_return taken.error();
+      if (const auto taken = take_info(std::move(partial.replies.front()), gathered); !taken) co_return taken.error();
       partial.replies.erase(partial.replies.begin());
     }
     gathered.broke_off = partial.error;
@@ -256,14 +259,14 @@ Round RedisSource::Impl::round_of(const Part& part, Deadline deadline) const {
   return {*facts_, part.rounds, connection_.connect_count(), Clock::now(), unix_now(), deadline, &connection_.uri()};
 }
 
-Result<Done> RedisSource::Impl::take_info(const Reply& reply, Gathered& gathered) {
+Result<Done> RedisSource::Impl::take_info(Reply reply, Gathered& gathered) {
   const auto text = reply.as_text();
   if (!text) {
     facts_.reset();  // another version may answer now, which does not know the sections we asked for
     return text.error().with_context("INFO");
   }
-  gathered.info = std::string(*text);
   learn(peek_facts(*text, *facts_, unix_now()));
+  gathered.info = std::move(reply.text);
   if (finder_ && facts_->is_replica) {
     finder_->distrust_last();
     was_replica_ = true;

@@ -104,6 +104,21 @@ TEST(RedisLive, SendsADeniedCommandOnceAndSaysWhichCollectorIsMissing) {
   EXPECT_EQ(value_of(page, "redis_commands_rejected_calls_total{cmd=\"slowlog|get\"}"), 1);
 }
 
+TEST(RedisLive, GoesOnSayingThatACollectorIsMissingWhenOnlyItsLaterStepsAreDenied) {
+  RedisServer server;
+  redis_cli(server, {"SET", "cart:1", "x"});
+  redis_cli(server, {"ACL", "SETUSER", "watcher", "on", ">pw", "~*", "+info", "+client|setname", "+scan"});
+  sources::RedisOptions options;
+  for (const auto& [name, is_on] : sources::redis_collectors()) options.collectors[std::string(name)] = name == "keys";
+  options.keys.check = {{0, "cart:*", true}};
+  LiveSource source("redis://watcher:pw@127.0.0.1:" + std::to_string(server.port()), options);
+  for (int scrape = 0; scrape < 3; ++scrape) {
+    const auto page = source.page();
+    EXPECT_TRUE(has_line(page, "redis_up 1"));
+    EXPECT_TRUE(has_line(page, "redis_exporter_collector_success{collector=\"keys\"} 0")) << scrape << page;
+  }
+}
+
 TEST(RedisLive, SaysWhyWhenInfoIsDenied) {
   RedisServer server;
   redis_cli(server, {"ACL", "SETUSER", "blind", "on", ">pw", "+ping"});
