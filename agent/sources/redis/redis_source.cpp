@@ -170,9 +170,14 @@ asio::awaitable<Result<Done>> RedisSource::Impl::prepare(Deadline deadline) {
 }
 
 asio::awaitable<redis::PartialReplies> RedisSource::Impl::send(std::vector<Command> commands, Deadline deadline) {
-  for (const auto& command : commands) own_.count_command(command_name(command));
+  std::vector<std::string> names;
+  for (const auto& command : commands) names.push_back(command_name(command));
+  const auto sent_before = connection_.traffic().sent_bytes;
   auto exchange = connection_.exchange(std::move(commands), deadline);
   auto replies = co_await std::move(exchange);
+  const bool was_sent = connection_.traffic().sent_bytes > sent_before;  // not to a server that is not there
+  for (const auto& name : names)
+    if (was_sent) own_.count_command(name);
   if (std::exchange(seen_connection_, connection_.connect_count()) != connection_.connect_count())
     connected_at_ = Clock::now();
   co_return replies;

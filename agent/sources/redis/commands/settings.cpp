@@ -2,7 +2,7 @@
 
 #include "lib/base/text.hpp"
 
-#include <algorithm>
+#include <utility>
 
 namespace midst::sources::redis_info {
 namespace {
@@ -51,10 +51,6 @@ std::string_view Settings::find(std::string_view name) const noexcept {
   return {};
 }
 
-std::span<const std::string_view> wanted_settings() noexcept {
-  return settings_wanted;
-}
-
 Result<Done> read_settings(const Reply& reply, Settings& settings) {
   if (auto ready = expect_array(reply, "CONFIG GET"); !ready) return ready;
   for (std::size_t i = 0; i + 1 < reply.elements.size(); i += 2)
@@ -86,7 +82,7 @@ void SettingsCollector::ask(const Round& round, Batch& batch) {
   if (round.index > 0 || round.facts.is_sentinel || !due_.is_due(round.now)) return;
   redis::Command command{options_.command, "GET"};
   const bool takes_several = round.facts.version >= 70000;
-  for (const auto name : wanted_settings()) {
+  for (const auto name : settings_wanted) {
     command.emplace_back(name);
     if (takes_several) continue;
     batch.add(command);

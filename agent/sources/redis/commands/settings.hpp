@@ -5,7 +5,6 @@
 
 #include <chrono>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -19,9 +18,6 @@ struct Settings {
   /// @return the value of a setting, or empty.
   [[nodiscard]] std::string_view find(std::string_view name) const noexcept;
 };
-
-/// The settings that the agent asks for.
-[[nodiscard]] std::span<const std::string_view> wanted_settings() noexcept;
 
 /// Appends the pairs of one CONFIG GET reply.
 /// @return the server's error, or Errc::protocol when the reply has another shape.

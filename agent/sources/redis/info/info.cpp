@@ -77,12 +77,6 @@ constexpr std::string_view server_error_kinds[] = {
     "NOGROUP",  "NOPERM",    "NOPROTO",   "NOREPLICAS", "NOSCRIPT",    "NOTBUSY",   "OOM",
     "READONLY", "TRYAGAIN",  "UNBLOCKED", "UNKILLABLE", "WRONGPASS",   "WRONGTYPE"};
 
-bool strip(std::string_view& text, std::string_view prefix) noexcept {
-  if (!text.starts_with(prefix)) return false;
-  text.remove_prefix(prefix.size());
-  return true;
-}
-
 /// Plain decimals ("12", "0.25"), as nearly all numbers of INFO are, at a fraction of the cost of the general way. With
 /// at most 15 digits the whole and the power of ten are exact, so their quotient is the nearest double.
 /// @return nothing for any other form.

@@ -36,16 +36,6 @@ constexpr const MetricSpec& engine_used = own_specs[7];
 constexpr const MetricSpec& engine_overhead = own_specs[8];
 constexpr const MetricSpec& certificate_info = own_specs[9];
 
-bool strip(std::string_view& text, std::string_view prefix) noexcept {
-  if (!text.starts_with(prefix)) return false;
-  text.remove_prefix(prefix.size());
-  return true;
-}
-
-bool is_digits(std::string_view text) noexcept {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
-}
-
 /// @return the value of one name in "a=1,b=2", or empty.
 std::string_view find(std::string_view fields, std::string_view wanted) noexcept {
   while (!fields.empty()) {
@@ -56,6 +46,16 @@ std::string_view find(std::string_view fields, std::string_view wanted) noexcept
 }
 
 }  // namespace
+
+bool strip(std::string_view& text, std::string_view prefix) noexcept {
+  if (!text.starts_with(prefix)) return false;
+  text.remove_prefix(prefix.size());
+  return true;
+}
+
+bool is_digits(std::string_view text) noexcept {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
 
 std::span<const MetricSpec> line_specs() noexcept {
   return own_specs;

@@ -11,6 +11,11 @@
 
 namespace midst::sources::redis_info {
 
+/// Takes `prefix` off the front of `text`. @return whether it was there.
+bool strip(std::string_view& text, std::string_view prefix) noexcept;
+/// @return whether there is at least one character, and all are '0' to '9'.
+[[nodiscard]] bool is_digits(std::string_view text) noexcept;
+
 /// One masterN line of a Sentinel; what it does not say is empty.
 struct SentinelMaster {
   std::string_view name, status, address;

@@ -1,6 +1,7 @@
 #include "agent/sources/redis/info/info_replication.hpp"
 
 #include "agent/sources/redis/families.hpp"
+#include "agent/sources/redis/info/info_lines.hpp"
 #include "lib/base/text.hpp"
 
 #include <algorithm>
@@ -45,10 +46,6 @@ constexpr MasterField master_fields[] = {
 
 constexpr std::string_view roles[] = {"master", "slave"};
 constexpr std::string_view failover_states[] = {"no-failover", "waiting-for-sync", "failover-in-progress"};
-
-bool is_digits(std::string_view text) noexcept {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
-}
 
 /// A link that says something else than a number counts as 0, which is what dashboards know.
 double number_or_zero(std::string_view value) {

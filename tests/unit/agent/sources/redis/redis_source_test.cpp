@@ -299,6 +299,22 @@ TEST_F(RedisSourceTest, FailsWhenTheInfoReplyIsNoInfo) {
   EXPECT_EQ(collect(source).error().code, Errc::protocol);
 }
 
+TEST_F(RedisSourceTest, CountsNoCommandThatNobodyWasThereToTake) {
+  RedisOptions options;
+  {
+    ScriptedServer gone(io, {{Step::hang()}});
+    options = options_for(gone);
+  }
+  RedisSource source(io.get_executor(), options);
+  for (int scrape = 0; scrape < 2; ++scrape) {
+    const auto snapshot = collect(source);
+    ASSERT_FALSE(snapshot);
+    EXPECT_EQ(snapshot.error().code, Errc::connect_refused);
+    EXPECT_EQ(test::page_of(source.down(snapshot.error())).find("redis_exporter_commands_sent_total{"),
+              std::string::npos);
+  }
+}
+
 TEST_F(RedisSourceTest, SaysInABoundedWordWhyItIsDown) {
   ScriptedServer server(io, {{hello(), Step::hang()}});
   RedisSource source(io.get_executor(), options_for(server));
