@@ -18,64 +18,6 @@
 namespace midst::app {
 namespace {
 
-/// What [[postgres]] and [[pgbouncer]] have in common.
-template <class Options>
-void read_database_target(Section& section, Options& options, LabelMode& label) {
-  read_name(section, options.name);
-  read_label_mode(section, label);
-  bool has_dsn = false;
-  section.parse("dsn", [&](const std::string& text) -> Result<Done> {
-    has_dsn = true;
-    const auto parsed = pq::parse_conninfo(text);
-    if (!parsed) return parsed.error();
-    options.conninfo = *parsed;
-    return Done{};
-  });
-  if (!has_dsn && !section.has("dsn"))
-    section.report_at("dsn",
-                      section.full("dsn") + " is missing; write it like \"host=/run/postgresql dbname=postgres\"");
-  std::string username;
-  section.read("username", username);
-  if (!username.empty()) options.conninfo.set("user", username);
-  if (const auto secret = read_secret(section); !secret.is_empty())
-    options.password = [secret] { return secret.read(); };
-}
-
-void read_postgres(Section& section, Draft& draft) {
-  sources::PostgresOptions options;
-  LabelMode label = LabelMode::automatic;
-  read_database_target(section, options, label);
-  section.read("statement_timeout", options.statement_timeout, std::chrono::milliseconds(1), std::chrono::minutes(10));
-  section.read("lock_timeout", options.lock_timeout, std::chrono::milliseconds(1), std::chrono::minutes(10));
-  section.parse("compat", [&](const std::string& text) -> Result<Done> {
-    if (text == "")
-      options.compat = sources::Compat::none;
-    else if (text == "0.11")
-      options.compat = sources::Compat::v0_11;
-    else
-      return Error{Errc::config, fmt::format("unknown value \"{}\"; \"\" or \"0.11\"", text)};
-    return Done{};
-  });
-  section.table("collectors", [&](Section& collectors) {
-    for (const auto name : sources::postgres_collectors()) {
-      if (!collectors.has(name)) continue;
-      bool is_on = true;
-      collectors.read(name, is_on);
-      options.collectors[std::string(name)] = is_on;
-    }
-  });
-  draft.config.postgres.push_back(std::move(options));
-  draft.postgres_labels.push_back(label);
-}
-
-void read_pgbouncer(Section& section, Draft& draft) {
-  sources::PgbouncerOptions options;
-  LabelMode label = LabelMode::automatic;
-  read_database_target(section, options, label);
-  draft.config.pgbouncer.push_back(std::move(options));
-  draft.pgbouncer_labels.push_back(label);
-}
-
 void read_web(Section& section, WebConfig& web) {
   section.read("listen", web.listen);
   section.read("lifecycle", web.lifecycle);

@@ -1,5 +1,5 @@
 // A table of a configuration file being read: hands out typed values, remembers which keys are known, reports the rest.
-// Used by config.cpp and redis_config.cpp; toml++ stays in the .cpp files.
+// Used by config.cpp, redis_config.cpp and postgres_config.cpp; toml++ stays in the .cpp files.
 #pragma once
 
 #include "agent/app/draft.hpp"
@@ -90,5 +90,9 @@ void read_name(Section& section, std::string& name);
 
 /// One [[redis]].
 void read_redis(Section& section, Draft& draft);
+/// One [[postgres]].
+void read_postgres(Section& section, Draft& draft);
+/// One [[pgbouncer]].
+void read_pgbouncer(Section& section, Draft& draft);
 
 }  // namespace midst::app

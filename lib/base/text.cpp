@@ -11,7 +11,7 @@
 namespace midst::text {
 namespace {
 
-char lower(char c) noexcept {
+char lower_letter(char c) noexcept {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
 }
 
@@ -185,7 +185,7 @@ std::string_view trim(std::string_view text) noexcept {
 
 bool equal_ignoring_case(std::string_view left, std::string_view right) noexcept {
   return std::equal(left.begin(), left.end(), right.begin(), right.end(),
-                    [](char a, char b) { return lower(a) == lower(b); });
+                    [](char a, char b) { return lower_letter(a) == lower_letter(b); });
 }
 
 bool is_utf8(std::string_view bytes) noexcept {
@@ -236,7 +236,7 @@ void append_json_string(std::string& out, std::string_view value) {
 Result<std::string> percent_decode(std::string_view text) {
   const auto hex = [](char c) {
     if (c >= '0' && c <= '9') return c - '0';
-    if (lower(c) >= 'a' && lower(c) <= 'f') return lower(c) - 'a' + 10;
+    if (lower_letter(c) >= 'a' && lower_letter(c) <= 'f') return lower_letter(c) - 'a' + 10;
     return -1;
   };
   std::string out;
@@ -265,6 +265,35 @@ std::string_view closest(std::string_view word, const std::vector<std::string_vi
     }
   }
   return best;
+}
+
+std::string lower(std::string_view text) {
+  std::string result(text);
+  std::transform(result.begin(), result.end(), result.begin(), lower_letter);
+  return result;
+}
+
+bool matches_glob(std::string_view pattern, std::string_view text) noexcept {
+  // On a mismatch the last star takes one character more: quadratic at worst, and without recursion.
+  std::size_t p = 0, t = 0;
+  auto star = std::string_view::npos;
+  std::size_t taken = 0;
+  while (t < text.size()) {
+    if (p < pattern.size() && pattern[p] == '*') {
+      star = p++;
+      taken = t;
+    } else if (p < pattern.size() && (pattern[p] == '?' || pattern[p] == text[t])) {
+      ++p;
+      ++t;
+    } else if (star != std::string_view::npos) {
+      p = star + 1;
+      t = ++taken;
+    } else {
+      return false;
+    }
+  }
+  while (p < pattern.size() && pattern[p] == '*') ++p;
+  return p == pattern.size();
 }
 
 }  // namespace midst::text

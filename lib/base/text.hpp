@@ -29,6 +29,10 @@ namespace midst::text {
 /// Cuts the part before the separator off the front of `rest`; without one, takes all of it.
 [[nodiscard]] std::string_view take_until(std::string_view& rest, char separator) noexcept;
 [[nodiscard]] std::string_view trim(std::string_view text) noexcept;
+/// @return the text with A–Z as a–z.
+[[nodiscard]] std::string lower(std::string_view text);
+/// @return whether the pattern matches the whole text: `*` any characters, `?` one, others themselves.
+[[nodiscard]] bool matches_glob(std::string_view pattern, std::string_view text) noexcept;
 [[nodiscard]] bool equal_ignoring_case(std::string_view left, std::string_view right) noexcept;
 
 /// @return whether the bytes are valid UTF-8 (RFC 3629: no surrogates, no overlong forms).

@@ -19,6 +19,7 @@ namespace midst::sources {
 
 // One constant per file of catalog/, so that a metric's name is found by one grep and its SQL stands beside it.
 extern const Collector database_collector;
+extern const Collector database_list_collector;  ///< Not in the list: the source adds it where it is needed.
 extern const Collector locks_collector;
 extern const Collector postmaster_collector;
 extern const Collector replication_collector;

@@ -37,7 +37,7 @@ PgbouncerSource::PgbouncerSource(asio::any_io_executor executor, PgbouncerOption
     : options_(std::move(options)),
       id_{"pgbouncer", options_.name},
       connection_(std::move(executor), console(options_.conninfo), pq::ConnectionOptions{}, options_.password) {
-  for (const auto& command : pgbouncer_catalog()) commands_.emplace_back(command);
+  for (const auto& command : pgbouncer_catalog()) commands_.emplace_back(command, Schedule{command.ttl, 0}, Limits{});
 }
 
 std::vector<MetricSpec> PgbouncerSource::specs() const {
@@ -56,9 +56,7 @@ asio::awaitable<Result<metrics::Snapshot>> PgbouncerSource::collect(Deadline dea
   add_health(true, builder);
   const auto version = version_text(connection_.parameter("server_version"));
   builder.family(version_info).add(builder.labels({{"version", version}}), 1);
-  for (const auto& memory : commands_)
-    if (memory.is_ok() && !memory.answers().empty())
-      (void)interpret(memory.collector().queries.front(), view_of(memory.answers().front()), {}, builder);
+  for (const auto& memory : commands_) memory.add({}, builder);
   co_return builder.freeze();
 }
 
@@ -78,12 +76,14 @@ asio::awaitable<Result<Done>> PgbouncerSource::ask_once(Deadline deadline) {
   if (connection_.connect_count() != prepared_for_) {
     prepared_for_ = connection_.connect_count();
     // The console's releases differ in columns only; the versions of the catalogue are those of Postgres.
-    for (auto& memory : commands_) memory.prepare(memory.collector().queries.front().from_version, Edition::current);
+    ServerFacts facts;
+    facts.version = pgbouncer_catalog().front().queries.front().from_version;
+    for (auto& memory : commands_) std::ignore = memory.prepare(facts);
   }
   for (auto& memory : commands_) {
     const auto sent = std::chrono::steady_clock::now();
     if (!memory.is_due(sent)) continue;
-    std::string command(memory.queries().front()->sql);
+    std::string command = memory.queries().front().sql;
     auto rows = co_await connection_.simple(std::move(command), deadline);
     if (!rows) co_return rows.error();
     const auto now = std::chrono::steady_clock::now();

@@ -1,11 +1,10 @@
 #include "agent/sources/postgres/postgres_source.hpp"
 
 #include "agent/sources/postgres/catalog.hpp"
+#include "agent/sources/postgres/custom/collector.hpp"
 #include "agent/sources/postgres/rows_view.hpp"
 #include "lib/base/log.hpp"
 #include "lib/base/version.hpp"
-
-#include <fmt/core.h>
 
 #include <algorithm>
 #include <unordered_set>
@@ -32,29 +31,28 @@ constexpr MetricSpec success{"pg_scrape_collector_success", MetricType::gauge, "
 constexpr MetricSpec duration{"pg_scrape_collector_duration_seconds", MetricType::gauge, "seconds",
                               "Time from the answer before it in the pipeline to the collector's last answer, at its "
                               "last attempt: its share of the one round trip."};
+constexpr MetricSpec age{"midst_pg_collector_age_seconds", MetricType::gauge, "seconds",
+                         "How long ago what the page shows of a collector was asked; database is empty for what is "
+                         "told of the whole server."};
+constexpr MetricSpec interval{"midst_pg_collector_interval_seconds", MetricType::gauge, "seconds",
+                              "How long an answer of the collector is served again: its ttl, or longer when its cost "
+                              "is more than its share."};
 constexpr MetricSpec errors_total{"midst_pg_collector_errors_total", MetricType::counter, "",
                                   "Failed attempts of a collector, by reason."};
 constexpr MetricSpec skipped_total{"midst_pg_values_skipped_total", MetricType::counter, "",
                                    "Values (unreadable) and rows (row_limit) of a collector that were left out."};
-constexpr MetricSpec own_specs[] = {up,      scrape_error, scrape_duration, scrapes_total, build_info,
-                                    success, duration,     errors_total,    skipped_total};
+constexpr MetricSpec backend_seconds{
+    "midst_pg_backend_seconds_total", MetricType::counter, "seconds",
+    "Time that the server's processes have worked for this agent, by their own clock."};
+constexpr MetricSpec own_specs[] = {up,         scrape_error, scrape_duration, scrapes_total,
+                                    build_info, success,      duration,        age,
+                                    interval,   errors_total, skipped_total,   backend_seconds};
 
-/// After this age the server-side memory of the connection (relation and plan caches) starts anew.
-constexpr std::chrono::hours connection_lifetime{1};
+/// With more than this in its caches the server's process is exchanged for a new one.
+constexpr double most_backend_bytes = 32.0 * 1024 * 1024;
 
 double seconds(std::chrono::nanoseconds time) {
   return std::chrono::duration<double>(time).count();
-}
-
-/// Session settings, as one statement that passes over what the server's version does not have.
-std::string session_setup(const PostgresOptions& options) {
-  return fmt::format(
-      "SELECT pg_catalog.set_config(v.name, v.setting, false)"
-      " FROM (VALUES ('search_path', 'pg_catalog'), ('statement_timeout', '{}'), ('lock_timeout', '{}'),"
-      " ('idle_session_timeout', '0'), ('idle_in_transaction_session_timeout', '0'), ('jit', 'off'),"
-      " ('stats_fetch_consistency', 'none'), ('default_transaction_read_only', 'on')) AS v(name, setting)"
-      " JOIN pg_catalog.pg_settings s ON s.name = v.name",
-      options.statement_timeout.count(), options.lock_timeout.count());
 }
 
 pq::Conninfo with_defaults(pq::Conninfo conninfo) {
@@ -62,11 +60,9 @@ pq::Conninfo with_defaults(pq::Conninfo conninfo) {
   return conninfo;
 }
 
-pq::ConnectionOptions connection_options(const PostgresOptions& options) {
-  pq::ConnectionOptions connection;
-  connection.session_setup = {session_setup(options)};
-  connection.max_lifetime = connection_lifetime;
-  return connection;
+PostgresOptions with_defaults(PostgresOptions options) {
+  options.conninfo = with_defaults(std::move(options.conninfo));
+  return options;
 }
 
 bool is_enabled(const Collector& collector, const PostgresOptions& options) {
@@ -74,17 +70,79 @@ bool is_enabled(const Collector& collector, const PostgresOptions& options) {
   return override == options.collectors.end() ? collector.runs == Default::on : override->second;
 }
 
-pq::Statement statement_of(const Query& query) {
-  pq::Statement statement;
-  statement.sql = query.sql;
-  statement.prepared_name = fmt::format("midst_{}", query.name);
-  return statement;
+std::vector<std::unique_ptr<CustomCollector>> custom_collectors(const PostgresOptions& options) {
+  std::vector<std::unique_ptr<CustomCollector>> custom;
+  for (const auto& definition : options.custom) custom.push_back(std::make_unique<CustomCollector>(definition));
+  return custom;
+}
+
+std::vector<const Collector*> enabled_collectors(const PostgresOptions& options,
+                                                 std::span<const std::unique_ptr<CustomCollector>> custom) {
+  std::vector<const Collector*> enabled;
+  for (const auto& collector : postgres_catalog())
+    if (is_enabled(collector, options)) enabled.push_back(&collector);
+  for (const auto& own : custom) enabled.push_back(&own->collector());
+  return enabled;
+}
+
+std::vector<const Collector*> those(std::span<const Collector* const> collectors,
+                                    bool (*is_wanted)(const Collector& collector)) {
+  std::vector<const Collector*> chosen;
+  std::copy_if(collectors.begin(), collectors.end(), std::back_inserter(chosen),
+               [&](const Collector* collector) { return is_wanted(*collector); });
+  return chosen;
+}
+
+std::vector<const Collector*> main_collectors(std::span<const Collector* const> catalogue,
+                                              const PostgresOptions& options) {
+  auto chosen = those(catalogue, [](const Collector& collector) { return !collector.is_alone; });
+  const bool has_alone = chosen.size() < catalogue.size();
+  const bool has_databases = std::any_of(chosen.begin(), chosen.end(),
+                                         [](const auto* collector) { return collector->scope == Scope::database; });
+  const bool wants_list = has_alone || (has_databases && !options.databases.include.empty());
+  if (options.databases.max_connections > 0 && wants_list) chosen.push_back(&database_list_collector);
+  return chosen;
+}
+
+std::string_view cell(const pq::Rows& rows, std::string_view name) {
+  const auto column = rows.column(name);
+  return column && rows.row_count() > 0 ? rows.text(0, *column) : std::string_view();
 }
 
 void add_specs(std::span<const Column> columns, std::unordered_set<std::string_view>& seen,
                std::vector<MetricSpec>& specs) {
   for (const auto& column : columns)
     if (column.use != Use::label && seen.insert(column.name).second) specs.push_back(spec_of(column));
+}
+
+/// What is told of one collector over all databases.
+struct Tally {
+  bool is_offered = false, is_ok = true;
+  std::map<Errc, std::uint64_t> failures;
+  Interpretation left_out;
+};
+
+void tally(const Conversation& conversation, std::map<std::string_view, Tally>& tallies) {
+  for (const auto& memory : conversation.collectors()) {
+    auto& of = tallies[memory.collector().name];
+    if (memory.is_offered()) {
+      of.is_offered = true;
+      of.is_ok = of.is_ok && memory.is_ok();
+    }
+    for (const auto& [code, count] : memory.failures()) of.failures[code] += count;
+    of.left_out.unreadable += memory.left_out().unreadable;
+    of.left_out.rows_over_limit += memory.left_out().rows_over_limit;
+  }
+}
+
+void add_ages(const Conversation& conversation, std::string_view database, Deadline now, SnapshotBuilder& builder) {
+  for (const auto& memory : conversation.collectors()) {
+    if (!memory.is_ok() || !memory.answered_at()) continue;
+    const auto of = memory.collector().scope == Scope::database ? database : std::string_view();
+    const auto labels = builder.labels({{"collector", memory.collector().name}, {"database", of}});
+    builder.family(age).add(labels, seconds(now - *memory.answered_at()));
+    builder.family(interval).add(labels, seconds(memory.interval()));
+  }
 }
 
 }  // namespace
@@ -96,138 +154,107 @@ std::vector<std::string_view> postgres_collectors() {
 }
 
 PostgresSource::PostgresSource(asio::any_io_executor executor, PostgresOptions options)
-    : options_(std::move(options)),
+    : options_(with_defaults(std::move(options))),
       id_{"postgres", options_.name},
       server_label_(options_.conninfo.server_label()),
-      connection_(std::move(executor), with_defaults(options_.conninfo), connection_options(options_),
-                  options_.password) {
-  for (const auto& collector : postgres_catalog())
-    if (is_enabled(collector, options_)) collectors_.emplace_back(collector);
+      custom_(custom_collectors(options_)),
+      catalogue_(enabled_collectors(options_, custom_)),
+      connection_(executor, options_.conninfo, connection_options(options_), options_.password),
+      main_(main_collectors(catalogue_, options_), options_),
+      databases_(std::make_unique<Databases>(
+          executor, options_,
+          those(catalogue_, [](const Collector& c) { return c.scope == Scope::database && !c.is_alone; }),
+          those(catalogue_, [](const Collector& c) { return c.is_alone; }))) {
 }
+
+PostgresSource::~PostgresSource() = default;
 
 std::vector<MetricSpec> PostgresSource::specs() const {
   std::vector<MetricSpec> specs(std::begin(own_specs), std::end(own_specs));
   std::unordered_set<std::string_view> seen;
   add_specs(instance_query().columns, seen, specs);
-  for (const auto& memory : collectors_)
-    for (const auto& query : memory.collector().queries) add_specs(query.columns, seen, specs);
+  for (const auto* collector : catalogue_) {
+    for (const auto& query : collector->queries) add_specs(query.columns, seen, specs);
+    if (collector->make_treatment == nullptr) continue;
+    for (const auto& spec : collector->make_treatment(options_.limits)->specs())
+      if (seen.insert(spec.name).second) specs.push_back(spec);
+  }
+  specs.insert(specs.end(), Databases::specs().begin(), Databases::specs().end());
   return specs;
 }
 
 asio::awaitable<Result<metrics::Snapshot>> PostgresSource::collect(Deadline deadline) {
   const auto began = std::chrono::steady_clock::now();
   ++scrapes_;
-  auto rows = co_await ask(deadline);
+  databases_->begin_visits(deadline);
+  auto asking = main_.ask(connection_, deadline);
+  const auto asked = co_await std::move(asking);
+  if (asked) {
+    take_instance();
+    take_database_names();
+    auto visiting = databases_->finish_visits(deadline);
+    co_await std::move(visiting);
+  }
   const auto now = std::chrono::steady_clock::now();
   last_duration_ = now - began;
-  if (!rows) co_return rows.error().with_context("postgres " + options_.name);
-  take_answers(std::move(*rows), sent_at_, now);
+  if (!asked) co_return asked.error().with_context("postgres " + options_.name);
   SnapshotBuilder builder(options_.constant_labels);
   add_health(true, builder);
-  add_collectors(builder);
+  add_collectors(builder, now);
   co_return builder.freeze();
 }
 
-/// A kept connection that the server closed since the last scrape says nothing about the server now: ask once more.
-asio::awaitable<Result<std::vector<pq::Rows>>> PostgresSource::ask(Deadline deadline) {
-  const bool was_kept = connection_.is_connected();
-  auto rows = co_await ask_once(deadline);
-  if (rows || !was_kept || rows.error().code != Errc::closed) co_return rows;
-  co_return co_await ask_once(deadline);
+void PostgresSource::take_instance() {
+  const auto* instance = main_.instance();
+  if (instance == nullptr) return;
+  say_privileges(cell(*instance, "is_granted"));
+  expire_settings_after_reload(cell(*instance, "conf_load_time"));
 }
 
-asio::awaitable<Result<std::vector<pq::Rows>>> PostgresSource::ask_once(Deadline deadline) {
-  if (!connection_.is_connected()) {
-    auto connected = co_await connection_.connect(deadline);
-    if (!connected) co_return connected.error();
-  }
-  if (connection_.connect_count() != prepared_for_) prepare_for_connection();
-  sent_at_ = std::chrono::steady_clock::now();
-  auto statements = choose_statements(sent_at_);
-  co_return co_await connection_.pipeline(std::move(statements), deadline);
-}
-
-void PostgresSource::prepare_for_connection() {
-  prepared_for_ = connection_.connect_count();
-  const auto edition = options_.compat == Compat::v0_11 ? Edition::v0_11 : Edition::current;
-  for (auto& memory : collectors_) memory.prepare(connection_.server_version(), edition);
-}
-
-std::vector<pq::Statement> PostgresSource::choose_statements(Deadline now) {
-  std::vector<pq::Statement> statements{statement_of(instance_query())};
-  asked_.clear();
-  for (std::size_t i = 0; i < collectors_.size(); ++i) {
-    if (!collectors_[i].is_due(now)) continue;
-    asked_.push_back(i);
-    for (const auto* query : collectors_[i].queries()) {
-      statements.push_back(statement_of(*query));
-      statements.back().ends_with_sync = query == collectors_[i].queries().back();
-    }
-  }
-  return statements;
-}
-
-void PostgresSource::take_answers(std::vector<pq::Rows> rows, Deadline sent, Deadline now) {
-  auto next = rows.begin();
-  auto answered = sent;
-  instance_.clear();
-  if (!next->error()) instance_.push_back(std::move(*next));
-  answered = std::max(answered, next->received());
-  ++next;
-  for (const auto index : asked_) {
-    auto& memory = collectors_[index];
-    const auto end = next + static_cast<std::ptrdiff_t>(memory.queries().size());
-    const auto last = std::max(answered, std::prev(end)->received());
-    std::vector<pq::Rows> answers(std::make_move_iterator(next), std::make_move_iterator(end));
-    auto cause = cause_of_failure(answers);
-    const auto change = cause ? memory.fail(std::move(*cause), last - answered, now)
-                              : memory.succeed(std::move(answers), last - answered, now);
-    log_change(change, memory);
-    next = end;
-    answered = last;
-  }
-  expire_settings_after_reload();
+void PostgresSource::say_privileges(std::string_view is_granted) {
+  if (is_granted == privilege_) return;
+  privilege_ = is_granted;
+  if (is_granted == "f")
+    log::warn("the role lacks pg_monitor and sees little of others; run as a superuser: GRANT pg_monitor TO the role",
+              {{"target", options_.name}, {"role", options_.conninfo.get("user")}});
 }
 
 /// A changed configuration shows at the scrape after the one that notices it.
-void PostgresSource::expire_settings_after_reload() {
-  if (instance_.empty()) return;
-  const auto column = instance_.front().column("conf_load_time");
-  std::string loaded(column && instance_.front().row_count() > 0 ? instance_.front().text(0, *column) : "");
+void PostgresSource::expire_settings_after_reload(std::string_view loaded) {
   if (loaded == conf_load_time_) return;
-  if (!conf_load_time_.empty())
-    for (auto& memory : collectors_)
-      if (memory.collector().name == settings_collector.name) memory.expire();
-  conf_load_time_ = std::move(loaded);
+  if (!conf_load_time_.empty()) main_.expire(settings_collector.name);
+  conf_load_time_ = loaded;
 }
 
-void PostgresSource::log_change(Change change, const CollectorMemory& memory) const {
-  if (change == Change::failed)
-    log::warn("postgres collector failed", {{"target", options_.name},
-                                            {"collector", memory.collector().name},
-                                            {"reason", word(memory.last_error()->code)},
-                                            {"error", memory.last_error()->message}});
-  if (change == Change::recovered)
-    log::info("postgres collector recovered", {{"target", options_.name}, {"collector", memory.collector().name}});
-}
-
-void PostgresSource::add_collectors(SnapshotBuilder& builder) {
-  const Label server{"server", server_label_};
-  if (!instance_.empty()) (void)interpret(instance_query(), view_of(instance_.front()), std::span(&server, 1), builder);
-  for (auto& memory : collectors_)
-    if (memory.is_ok()) add_answers(memory, builder);
-}
-
-void PostgresSource::add_answers(CollectorMemory& memory, SnapshotBuilder& builder) {
-  const Label server{"server", server_label_};
-  const bool has_server = memory.collector().has_server_label || options_.compat == Compat::v0_11;
-  const auto extra = has_server ? std::span(&server, 1) : std::span<const Label>();
-  const auto answers = memory.answers();
-  for (std::size_t i = 0; i < answers.size(); ++i) {
-    const auto read = interpret(*memory.queries()[i], view_of(answers[i]), extra, builder);
-    memory.unreadable_values += read.unreadable;
-    memory.rows_over_limit += read.rows_over_limit;
+void PostgresSource::take_database_names() {
+  for (const auto& memory : main_.collectors()) {
+    const auto answers = memory.answers();
+    if (memory.collector().name == "backend_memory" && !answers.empty() &&
+        parse_value(cell(answers.front(), "bytes")).value_or(0) > most_backend_bytes)
+      connection_.close();
+    if (memory.collector().name != database_list_collector.name || answers.empty()) continue;
+    const auto name = answers.front().column("datname"), is_connected = answers.front().column("is_connected");
+    if (!name || !is_connected) continue;
+    std::vector<std::string> names;
+    for (std::size_t row = 0; row < answers.front().row_count(); ++row) {
+      names.emplace_back(answers.front().text(row, *name));
+      if (answers.front().text(row, *is_connected) == "t") connected_ = names.back();
+    }
+    databases_->set_names(std::move(names), connected_);
   }
+}
+
+void PostgresSource::add_collectors(SnapshotBuilder& builder, Deadline now) const {
+  const Label server{"server", server_label_};
+  const auto labelled = std::span(&server, 1);
+  if (main_.instance() != nullptr) (void)interpret(instance_query(), view_of(*main_.instance()), labelled, builder);
+  const bool is_compatible = options_.compat == Compat::v0_11;
+  for (const auto& memory : main_.collectors())
+    memory.add(is_compatible || memory.collector().has_server_label ? labelled : std::span<const Label>(), builder);
+  databases_->add(is_compatible ? labelled : std::span<const Label>(), builder, now);
+  add_ages(main_, connected_, now, builder);
+  for (const auto& [database, conversation] : databases_->conversations())
+    add_ages(*conversation, database, now, builder);
 }
 
 void PostgresSource::add_health(bool is_up, SnapshotBuilder& builder) const {
@@ -236,22 +263,30 @@ void PostgresSource::add_health(bool is_up, SnapshotBuilder& builder) const {
   builder.add(scrape_duration, seconds(last_duration_));
   builder.add(scrapes_total, static_cast<double>(scrapes_));
   builder.add(build_info, {{"version", version()}}, 1);
-  for (const auto& memory : collectors_) {
-    const auto name = memory.collector().name;
-    const bool is_offered = prepared_for_ == 0 || !memory.queries().empty();
-    if (!is_offered) continue;
-    const auto labels = builder.labels({{"collector", name}});
-    builder.family(success).add(labels, is_up && memory.is_ok() ? 1 : 0);
-    builder.family(duration).add(labels, seconds(memory.last_duration()));
-    for (const auto& [code, count] : memory.failures())
-      builder.add(errors_total, {{"collector", name}, {"reason", word(code)}}, static_cast<double>(count));
-    if (memory.unreadable_values > 0)
-      builder.add(skipped_total, {{"collector", name}, {"reason", "unreadable"}},
-                  static_cast<double>(memory.unreadable_values));
-    if (memory.rows_over_limit > 0)
-      builder.add(skipped_total, {{"collector", name}, {"reason", "row_limit"}},
-                  static_cast<double>(memory.rows_over_limit));
+  std::map<std::string_view, Tally> tallies;
+  tally(main_, tallies);
+  double cost = main_.backend_seconds();
+  for (const auto& [database, conversation] : databases_->conversations()) {
+    tally(*conversation, tallies);
+    cost += conversation->backend_seconds();
   }
+  builder.add(backend_seconds, cost);
+  const bool is_planned = main_.facts().version != 0;
+  for (const auto& [name, of] : tallies) {
+    if (is_planned && !of.is_offered) continue;
+    builder.add(success, {{"collector", name}}, is_up && of.is_offered && of.is_ok ? 1 : 0);
+    for (const auto& [code, count] : of.failures)
+      builder.add(errors_total, {{"collector", name}, {"reason", word(code)}}, static_cast<double>(count));
+    if (of.left_out.unreadable > 0)
+      builder.add(skipped_total, {{"collector", name}, {"reason", "unreadable"}},
+                  static_cast<double>(of.left_out.unreadable));
+    if (of.left_out.rows_over_limit > 0)
+      builder.add(skipped_total, {{"collector", name}, {"reason", "row_limit"}},
+                  static_cast<double>(of.left_out.rows_over_limit));
+  }
+  for (const auto& memory : main_.collectors())
+    if (!is_planned || memory.is_offered())
+      builder.add(duration, {{"collector", memory.collector().name}}, seconds(memory.last_duration()));
 }
 
 metrics::Snapshot PostgresSource::down(const Error&) const {

@@ -6,10 +6,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <span>
 #include <string_view>
 
 namespace midst::sources {
+
+class Treatment;
+struct Limits;
 
 /// What a column of the answer is for.
 enum class Use : std::uint8_t {
@@ -18,6 +22,9 @@ enum class Use : std::uint8_t {
   gauge,     ///< A sample of type gauge.
   unknown,   ///< A sample of type unknown ("untyped").
   presence,  ///< A gauge of 1 where the column is not NULL; the text itself is a label of the row.
+  /// A histogram: the column is an array of upper bounds, and the answer also has COLUMN_bucket (an array of cumulative
+  /// counts, one for each bound), COLUMN_sum and COLUMN_count.
+  histogram,
 };
 
 /// What a NULL in a value column becomes.
@@ -29,6 +36,12 @@ enum class NullAs : std::uint8_t {
 /// Sets of labels inside one row. A value carries the labels that share a bit with it.
 using LabelGroups = std::uint8_t;
 inline constexpr LabelGroups all_groups = 0xFF;
+
+/// A text and the number that stands for it.
+struct Mapped {
+  std::string_view text;
+  double value;
+};
 
 /// One column → one label or one metric. A column that the answer does not have is passed over, so that a table may
 /// name the columns of several server releases; one column may stand in several rows.
@@ -42,6 +55,8 @@ struct Column {
   LabelGroups groups = all_groups;
   std::string_view remainder = {};  ///< A column added to this one (PgBouncer splits seconds and microseconds) …
   double remainder_scale = 0;       ///< … times this.
+  std::span<const Mapped> mapping =
+      {};  ///< Not empty: the value is the number of its text; other texts are unreadable.
 };
 
 /// How the rows of an answer are read.
@@ -58,7 +73,19 @@ enum class Edition : std::uint8_t {
   v0_11,    ///< As postgres_exporter 0.11 (Debian 12) has it.
 };
 
-/// One statement. Variants of one statement for several server versions share its name.
+/// Which servers a statement is for, by pg_is_in_recovery().
+enum class Role : std::uint8_t { any, primary, standby };
+
+/// A column that not every server of the statement's versions has: forks, and majors that are newer than the table.
+struct OptionalColumn {
+  std::string_view relation;         ///< Of pg_catalog, or of the collector's extension: "pg_stat_database".
+  std::string_view column;           ///< Looked up in pg_attribute once for each connection.
+  std::string_view expression = {};  ///< What is selected then, "EXTRACT(EPOCH FROM s.x) AS x"; empty: the column.
+};
+
+/// One statement. Variants of one statement for several server versions share its name. In `sql`, `{optional}` stands
+/// for those of `optional` that the server has, each with a comma before it, and `{schema}` for the quoted schema of
+/// the collector's extension; plan() puts them in.
 struct Query {
   std::string_view name;       ///< Of the prepared statement; unique per statement.
   int from_version = 100'000;  ///< server_version_num, inclusive: 100000 is 10.0, 170002 is 17.2.
@@ -68,6 +95,8 @@ struct Query {
   Shape shape = Shape::columns;
   Edition edition = Edition::any;
   std::size_t max_rows = 10'000;  ///< Rows read; the rest is dropped and counted.
+  Role role = Role::any;
+  std::span<const OptionalColumn> optional = {};
 
   /// @return whether this variant is the one for a server.
   [[nodiscard]] constexpr bool fits(int server_version, Edition wanted) const noexcept {
@@ -79,13 +108,27 @@ struct Query {
 /// Whether a collector runs when the configuration does not say.
 enum class Default : std::uint8_t { on, off };
 
+/// Whether a collector speaks of the whole server, and is asked once, or of the database that is connected to.
+enum class Scope : std::uint8_t { server, database };
+
 /// Statements that succeed or fail together and are reported under one name.
 struct Collector {
   std::string_view name;  ///< As in pg_scrape_collector_success{collector}.
   Default runs = Default::on;
-  std::chrono::seconds ttl{0};  ///< How long an answer is served again; zero: asked at every scrape.
+  std::chrono::milliseconds ttl{0};  ///< How long an answer is served again; zero: asked at every scrape.
   std::span<const Query> queries;
   bool has_server_label = false;  ///< Whether its samples carry server="host:port".
+  Scope scope = Scope::server;
+  std::chrono::milliseconds timeout{0};  ///< Of each statement, on the server; zero: the target's statement_timeout.
+  std::string_view extension = {};       ///< What has to be installed in the database; see Query about `{schema}`.
+  /// Whether it reads the cumulative statistics: up to PostgreSQL 14 each transaction that does reads them from a file,
+  /// so that such collectors share one there.
+  bool reads_stats = false;
+  /// Makes what turns answers into samples where a picture of the rows is not enough; null: interpret().
+  std::unique_ptr<Treatment> (*make_treatment)(const Limits& limits) = nullptr;
+  /// Whether it needs a connection of its own that is closed afterwards, because what it calls makes the server's
+  /// process grow.
+  bool is_alone = false;
 };
 
 }  // namespace midst::sources

@@ -1,5 +1,7 @@
 #include "agent/sources/redis/refusals.hpp"
 
+#include "lib/base/text.hpp"
+
 #include <algorithm>
 #include <iterator>
 #include <utility>
@@ -10,13 +12,6 @@ namespace {
 /// Commands whose first argument is a subcommand with a right of its own.
 constexpr std::string_view containers[] = {"acl",    "client", "cluster",  "command", "commandlog", "config", "latency",
                                            "memory", "module", "sentinel", "server",  "slowlog",    "xinfo"};
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& c : result)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return result;
-}
 
 std::string whole_text(const redis::Command& command) {
   std::string text;
@@ -36,10 +31,10 @@ bool is_about_a_key(std::string_view error) noexcept {
 
 std::string command_name(const redis::Command& command) {
   if (command.empty()) return {};
-  auto name = lower(command.front());
+  auto name = text::lower(command.front());
   const bool has_subcommand =
       command.size() > 1 && std::find(std::begin(containers), std::end(containers), name) != std::end(containers);
-  if (has_subcommand) name += '|' + lower(command[1]);
+  if (has_subcommand) name += '|' + text::lower(command[1]);
   return name;
 }
 

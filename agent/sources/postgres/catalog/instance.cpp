@@ -27,7 +27,11 @@ constexpr Column columns[] = {
 constexpr Query query{.name = "instance",
                       .sql = R"(
 SELECT pg_catalog.version() AS version, (v.num / 10000) || '.' || (v.num % 10000) || '.0' AS short_version,
-       1 AS is_known, 'pg_monitor' AS privilege, pg_catalog.pg_has_role('pg_monitor', 'USAGE') AS is_granted,
+       1 AS is_known, 'pg_monitor' AS privilege,
+       EXISTS (SELECT FROM pg_catalog.pg_roles r
+                WHERE r.rolname = 'pg_monitor' AND pg_catalog.pg_has_role(r.oid, 'USAGE')) AS is_granted,
+       pg_catalog.pg_is_in_recovery() AS is_standby,
+       EXTRACT(EPOCH FROM pg_catalog.clock_timestamp()) AS server_time,
        EXTRACT(EPOCH FROM pg_catalog.pg_conf_load_time()) AS conf_load_time
   FROM (SELECT pg_catalog.current_setting('server_version_num')::int AS num) AS v)",
                       .columns = columns};

@@ -71,6 +71,7 @@ SELECT pg_catalog.current_database() AS datname, s.schemaname, s.relname, s.seq_
 
 }  // namespace
 
-constinit const Collector stat_user_tables_collector{.name = "stat_user_tables", .queries = queries};
+constinit const Collector stat_user_tables_collector{
+    .name = "stat_user_tables", .queries = queries, .scope = Scope::database, .reads_stats = true};
 
 }  // namespace midst::sources

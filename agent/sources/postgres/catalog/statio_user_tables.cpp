@@ -33,6 +33,7 @@ SELECT pg_catalog.current_database() AS datname, schemaname, relname, heap_blks_
 
 }  // namespace
 
-constinit const Collector statio_user_tables_collector{.name = "statio_user_tables", .queries = queries};
+constinit const Collector statio_user_tables_collector{
+    .name = "statio_user_tables", .queries = queries, .scope = Scope::database, .reads_stats = true};
 
 }  // namespace midst::sources

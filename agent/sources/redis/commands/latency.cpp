@@ -1,7 +1,7 @@
 #include "agent/sources/redis/commands/latency.hpp"
 
 #include "agent/sources/redis/commands/bounded_counts.hpp"
-#include "agent/sources/redis/info/info_extra.hpp"
+#include "lib/base/text.hpp"
 
 #include <algorithm>
 #include <array>
@@ -108,7 +108,7 @@ struct Rest {
 };
 
 bool matches_any(const std::vector<std::string>& globs, std::string_view command) noexcept {
-  return std::any_of(globs.begin(), globs.end(), [&](const auto& glob) { return matches_glob(glob, command); });
+  return std::any_of(globs.begin(), globs.end(), [&](const auto& glob) { return text::matches_glob(glob, command); });
 }
 
 /// Adds histograms one by one, and at last the rest.

@@ -11,9 +11,6 @@
 
 namespace midst::sources::redis_info {
 
-/// @return whether the pattern matches the whole text: `*` any characters, `?` one, others themselves.
-[[nodiscard]] bool matches_glob(std::string_view pattern, std::string_view text) noexcept;
-
 /// redis_info_field{section,field}.
 class ExtraReader {
  public:

@@ -12,9 +12,16 @@ using namespace std::chrono_literals;
 
 const Deadline start{1000s};
 
+ServerFacts server(int version, Edition edition = Edition::current) {
+  ServerFacts facts;
+  facts.version = version;
+  facts.edition = edition;
+  return facts;
+}
+
 CollectorMemory prepared(const Collector& collector, int version = 150'000) {
-  CollectorMemory memory(collector);
-  memory.prepare(version, Edition::current);
+  CollectorMemory memory(collector, Schedule{collector.ttl}, Limits{});
+  EXPECT_EQ(memory.prepare(server(version)), Change::none);
   return memory;
 }
 
@@ -50,8 +57,65 @@ TEST(CollectorMemory, WhatTheServerOrRoleDoesNotAllowRestsForFiveMinutes) {
 
 TEST(CollectorMemory, AFailureOfAnotherKindIsTriedAgainAtOnce) {
   auto memory = prepared(wal_collector);
-  EXPECT_EQ(memory.fail(Error{Errc::timeout, "statement timeout"}, 1ms, start), Change::failed);
+  EXPECT_EQ(memory.fail(Error{Errc::server, "division by zero"}, 1ms, start), Change::failed);
   EXPECT_TRUE(memory.is_due(start));
+}
+
+TEST(CollectorMemory, ATimeoutRestsLongerEachTimeUntilAnAnswerComes) {
+  auto memory = prepared(wal_collector);
+  auto now = start;
+  for (const auto rest : {15s, 30s, 60s, 120s, 240s, 300s, 300s}) {
+    (void)memory.fail(Error{Errc::timeout, "statement timeout"}, 2s, now);
+    EXPECT_FALSE(memory.is_due(now + rest - 1ms));
+    now += rest;
+    EXPECT_TRUE(memory.is_due(now));
+  }
+  (void)memory.succeed({}, 1ms, now);
+  (void)memory.fail(Error{Errc::timeout, "statement timeout"}, 2s, now);
+  EXPECT_TRUE(memory.is_due(now + 15s));
+}
+
+TEST(CollectorMemory, AWaitForALockInVainIsTriedAgainAtOnce) {
+  auto memory = prepared(wal_collector);
+  (void)memory.fail(Error{Errc::timeout, "lock timeout"}, 100ms, start);
+  EXPECT_TRUE(memory.is_due(start));
+}
+
+TEST(CollectorMemory, ACollectorThatCostsMoreThanItsShareIsAskedLessOften) {
+  CollectorMemory memory(wal_collector, Schedule{0ms, 0.05}, Limits{});
+  (void)memory.prepare(server(150'000));
+  (void)memory.succeed({}, 40ms, start);
+  EXPECT_EQ(memory.interval(), 0s);  // 0.8 s: nobody scrapes that often
+  (void)memory.succeed({}, 500ms, start);
+  EXPECT_EQ(memory.interval(), 10s);
+  EXPECT_FALSE(memory.is_due(start + 10s - 1ms));
+  EXPECT_TRUE(memory.is_due(start + 10s));
+  // One cheap answer does not make it cheap: a fifth of the way.
+  (void)memory.succeed({}, 0ms, start);
+  EXPECT_EQ(memory.interval(), 8s);
+}
+
+TEST(CollectorMemory, AShareOfZeroSlowsNothingDown) {
+  CollectorMemory memory(wal_collector, Schedule{0ms, 0}, Limits{});
+  (void)memory.prepare(server(150'000));
+  (void)memory.succeed({}, 5s, start);
+  EXPECT_TRUE(memory.is_due(start));
+}
+
+TEST(CollectorMemory, AMissingExtensionIsAFailureThatIsNotAskedFor) {
+  constexpr Query query{.name = "q", .sql = "SELECT 1 FROM {schema}.t", .columns = {}};
+  const Collector collector{.name = "c", .queries = std::span(&query, 1), .extension = "some_extension"};
+  CollectorMemory memory(collector, {}, Limits{});
+  auto facts = server(150'000);
+  EXPECT_EQ(memory.prepare(facts), Change::failed);
+  EXPECT_TRUE(memory.is_offered());
+  EXPECT_FALSE(memory.is_due(start));
+  EXPECT_FALSE(memory.is_ok());
+  EXPECT_THAT(memory.last_error()->message, testing::HasSubstr("CREATE EXTENSION some_extension"));
+  facts.extensions["some_extension"] = {"odd \"schema", "1.0"};
+  EXPECT_EQ(memory.plan_again(facts), Change::none);
+  ASSERT_TRUE(memory.is_due(start));
+  EXPECT_EQ(memory.queries().front().sql, "SELECT 1 FROM \"odd \"\"schema\".t");
 }
 
 TEST(CollectorMemory, OnlyAChangeIsWorthALine) {
@@ -67,7 +131,7 @@ TEST(CollectorMemory, OnlyAChangeIsWorthALine) {
 TEST(CollectorMemory, ANewConnectionForgetsTheBackOffButNotTheCounters) {
   auto memory = prepared(wal_collector);
   (void)memory.fail(Error{Errc::noperm, "no"}, 1ms, start);
-  memory.prepare(160'000, Edition::current);
+  (void)memory.prepare(server(160'000));
   EXPECT_TRUE(memory.is_due(start));
   EXPECT_EQ(memory.failures().at(Errc::noperm), 1U);
   EXPECT_EQ(memory.fail(Error{Errc::noperm, "no"}, 1ms, start), Change::none);
@@ -77,19 +141,19 @@ TEST(CollectorMemory, StatementsFollowTheServerVersion) {
   auto memory = prepared(stat_checkpointer_collector);
   EXPECT_TRUE(memory.queries().empty());
   EXPECT_FALSE(memory.is_due(start));
-  memory.prepare(170'002, Edition::current);
+  (void)memory.prepare(server(170'002));
   ASSERT_EQ(memory.queries().size(), 1U);
-  EXPECT_EQ(memory.queries().front()->before_version, 180'000);
+  EXPECT_EQ(memory.queries().front().query->before_version, 180'000);
   EXPECT_EQ(prepared(stat_progress_vacuum_collector).queries().size(), 2U);
 }
 
 TEST(CollectorMemory, TheOlderEditionHasItsOwnActivity) {
-  CollectorMemory memory(stat_activity_collector);
-  memory.prepare(150'000, Edition::v0_11);
+  auto memory = prepared(stat_activity_collector);
+  (void)memory.prepare(server(150'000, Edition::v0_11));
   ASSERT_EQ(memory.queries().size(), 1U);
-  EXPECT_EQ(memory.queries().front()->name, "stat_activity_by_state");
-  memory.prepare(150'000, Edition::current);
-  EXPECT_EQ(memory.queries().front()->name, "stat_activity");
+  EXPECT_EQ(memory.queries().front().query->name, "stat_activity_by_state");
+  (void)memory.prepare(server(150'000));
+  EXPECT_EQ(memory.queries().front().query->name, "stat_activity");
 }
 
 }  // namespace

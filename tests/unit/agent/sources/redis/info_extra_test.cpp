@@ -1,5 +1,7 @@
 #include "agent/sources/redis/info/info_extra.hpp"
 
+#include "lib/base/text.hpp"
+
 #include "agent/sources/redis/info/info.hpp"
 #include "agent/sources/redis/info/vitals.hpp"
 #include "tests/unit/agent/sources/redis/page.hpp"
@@ -43,15 +45,15 @@ TEST(RedisInfoField, MatchesGlobs) {
                                                                                                 {"**", "x"},
                                                                                                 {"a*b*c", "a_b_b_c"},
                                                                                                 {"?", "x"}})
-    EXPECT_TRUE(matches_glob(pattern, text)) << pattern << " " << text;
+    EXPECT_TRUE(text::matches_glob(pattern, text)) << pattern << " " << text;
   for (const auto& [pattern, text] : std::vector<std::pair<std::string_view, std::string_view>>{
            {"", "a"}, {"?", ""}, {"a", "ab"}, {"a*c", "abcd"}, {"*x*", "abc"}, {"A", "a"}, {"a?c", "ac"}})
-    EXPECT_FALSE(matches_glob(pattern, text)) << pattern << " " << text;
+    EXPECT_FALSE(text::matches_glob(pattern, text)) << pattern << " " << text;
 }
 
 TEST(RedisInfoField, MatchesALongPatternWithoutGoingAstray) {
   const std::string text(20'000, 'a');
-  EXPECT_FALSE(matches_glob("*a*a*a*a*a*a*a*a*b", text));
+  EXPECT_FALSE(text::matches_glob("*a*a*a*a*a*a*a*a*b", text));
 }
 
 TEST(RedisInfoField, ShowsOnlyUnknownNumbersThatWereAskedFor) {

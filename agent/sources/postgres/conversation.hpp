@@ -1,0 +1,77 @@
+// The collectors of one database and how they are asked: facts once a connection, then everything that is due in one
+// pipeline. Used for the connected database and for each of the others.
+#pragma once
+
+#include "agent/sources/postgres/collector_memory.hpp"
+#include "agent/sources/postgres/postgres_options.hpp"
+#include "lib/pq/connection.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace midst::sources {
+
+/// @return how a connection of this target is opened: session settings, lifetime.
+[[nodiscard]] pq::ConnectionOptions connection_options(const PostgresOptions& options);
+
+/// @return how often a collector is asked, with what the configuration says instead.
+[[nodiscard]] Schedule schedule_of(const Collector& collector, const Pace& pace);
+
+class Conversation {
+ public:
+  /// @param collectors  those that are on and belong to this database; must outlive this.
+  Conversation(std::span<const Collector* const> collectors, const PostgresOptions& options);
+
+  /// Asks whatever is due over `connection`; connects it first when it is closed. Once more on a new connection when a
+  /// kept one turns out to be closed.
+  /// @return the transport's failure; collectors that failed have noted it themselves.
+  [[nodiscard]] asio::awaitable<Result<Done>> ask(pq::Connection& connection, Deadline deadline);
+
+  /// @return whether any collector is due.
+  [[nodiscard]] bool is_due(Deadline now) const noexcept;
+  /// Every collector that was asked, or would be, has failed: nothing of it is shown any more.
+  void fail(const Error& error, Deadline now);
+  /// Makes one collector due.
+  void expire(std::string_view collector) noexcept;
+
+  /// Adds what the collectors have.
+  void add(std::span<const metrics::Label> extra, metrics::SnapshotBuilder& builder) const;
+
+  [[nodiscard]] std::span<const CollectorMemory> collectors() const noexcept { return collectors_; }
+  [[nodiscard]] const ServerFacts& facts() const noexcept { return facts_; }
+  /// @return the answer to instance_query() of the last ask(); none after its failure.
+  [[nodiscard]] const pq::Rows* instance() const noexcept { return instance_ ? &*instance_ : nullptr; }
+  /// @return how long the server's process has worked for this database since the start, by its own clock.
+  [[nodiscard]] double backend_seconds() const noexcept { return backend_seconds_; }
+
+ private:
+  struct Asked {
+    std::vector<std::size_t> collectors;  ///< Indexes, in the order of the pipeline.
+    std::vector<pq::Statement> statements;
+  };
+
+  [[nodiscard]] asio::awaitable<Result<Done>> ask_once(pq::Connection& connection, Deadline deadline);
+  [[nodiscard]] asio::awaitable<Result<Done>> learn(pq::Connection& connection, Deadline deadline);
+  [[nodiscard]] Asked choose(Deadline now, const std::vector<bool>& is_settled) const;
+  void take(const Asked& asked, std::vector<pq::Rows> rows, Deadline sent, std::vector<bool>& is_settled);
+  void take_instance(pq::Rows rows, const pq::Rows& clock);
+  void log_change(Change change, const CollectorMemory& memory) const;
+
+  std::string target_;
+  Edition edition_;
+  std::chrono::seconds facts_ttl_;
+  std::vector<const Collector*> catalogue_;
+  std::string facts_sql_;
+  std::vector<CollectorMemory> collectors_;
+  ServerFacts facts_;
+  std::optional<Deadline> facts_at_;
+  std::optional<pq::Rows> instance_;
+  double backend_seconds_ = 0;
+  std::uint64_t planned_for_ = 0;  ///< connect_count() of the connection the statements are planned for.
+};
+
+}  // namespace midst::sources
