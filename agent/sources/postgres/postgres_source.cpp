@@ -125,7 +125,7 @@ struct Tally {
 void tally(const Conversation& conversation, std::map<std::string_view, Tally>& tallies) {
   for (const auto& memory : conversation.collectors()) {
     auto& of = tallies[memory.collector().name];
-    if (memory.is_offered()) {
+    if (memory.is_offered() || memory.last_error()) {
       of.is_offered = true;
       of.is_ok = of.is_ok && memory.is_ok();
     }
