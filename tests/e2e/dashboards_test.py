@@ -2,7 +2,6 @@
 labels they need. The expressions come from redis_exporter's Go module where Go can have it; the others, which no
 package has, from dashboards/redis_*.txt: a metric, its labels or "-", and the kind of server that has it."""
 import json
-import os
 import re
 import shutil
 import tempfile
@@ -133,18 +132,12 @@ class Dashboards(unittest.TestCase):
     @classmethod
     def module(cls):
         """The folder of redis_exporter's Go module."""
-        if not shutil.which("go"):
-            raise unittest.SkipTest("there is no Go on this machine: the boards inside the module are not looked at")
         folder = Path(tempfile.mkdtemp(prefix="midst-boards-"))
         cls.addClassCleanup(shutil.rmtree, folder, ignore_errors=True)
-        environment = {**os.environ, "GOMODCACHE": str(folder), "GOFLAGS": "-modcacherw"}
-        peers.CACHE.mkdir(parents=True, exist_ok=True)
-        found = peers.download("latest", environment)
-        if "Error" in found:
-            found = peers.download(peers.KNOWN_VERSION, environment)
-        if "Error" in found:
-            raise unittest.SkipTest(f"the Go module cannot be had: {found['Error']}")
-        return Path(found["Dir"])
+        try:
+            return peers.source_of(peers.REDIS, folder)[0]
+        except peers.Absent as absent:
+            raise unittest.SkipTest(f"the boards inside the module are not looked at: {absent}") from absent
 
 
 class Expressions(unittest.TestCase):
