@@ -6,6 +6,7 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cstdlib>
 #include <utility>
 
@@ -131,27 +132,66 @@ class Variables {
   }
 
   void add_postgres() {
-    const auto whole = environment_("DATA_SOURCE_NAME");
-    const auto part = environment_("DATA_SOURCE_URI");
-    if (!whole && !part) return;
-    use(whole ? "DATA_SOURCE_NAME" : "DATA_SOURCE_URI", [&](const std::string& value) -> Result<Done> {
+    if (environment_("DATA_SOURCE_NAME"))
+      use("DATA_SOURCE_NAME", [&](const std::string& value) { return add_each_postgres(value); });
+    else if (environment_("DATA_SOURCE_URI_FILE"))
+      use("DATA_SOURCE_URI_FILE", [&](const std::string& path) -> Result<Done> {
+        const auto value = Secret(Secret::Kind::file, path).read();
+        if (!value) return value.error();
+        return add_one_postgres(std::string(text::trim(*value)));
+      });
+    else
+      use("DATA_SOURCE_URI", [&](const std::string& value) { return add_one_postgres(value); });
+  }
+
+  /// Each of a list is a target of its own, called by where it is.
+  Result<Done> add_each_postgres(const std::string& value) {
+    const auto parts = pq::split_conninfos(value);
+    for (const auto part : parts) {
       sources::PostgresOptions options;
-      const auto parsed = pq::parse_conninfo(whole ? value : "postgresql://" + value);
+      const auto parsed = pq::parse_conninfo(part);
       if (!parsed) return parsed.error();
       options.conninfo = *parsed;
-      if (!whole) {
-        if (const auto user = environment_("DATA_SOURCE_USER")) options.conninfo.set("user", *user);
-        Secret secret;
-        if (const auto file = environment_("DATA_SOURCE_PASS_FILE"))
-          secret = Secret(Secret::Kind::file, *file);
-        else if (environment_("DATA_SOURCE_PASS"))
-          secret = Secret(Secret::Kind::variable, "DATA_SOURCE_PASS");
-        if (!secret.is_empty()) options.password = [secret] { return secret.read(); };
-      }
-      draft_.config.postgres.push_back(std::move(options));
-      draft_.postgres_labels.push_back(LabelMode::automatic);
-      return Done{};
-    });
+      if (parts.size() > 1) options.name = name_of(options.conninfo);
+      add_target(std::move(options));
+    }
+    return Done{};
+  }
+
+  /// "host:port", with the database where two are on one server.
+  [[nodiscard]] std::string name_of(const pq::Conninfo& conninfo) const {
+    const auto& known = draft_.config.postgres;
+    auto name = conninfo.server_label();
+    const bool is_taken =
+        std::any_of(known.begin(), known.end(), [&](const auto& target) { return target.name == name; });
+    return is_taken ? name.append("/").append(conninfo.get("dbname")) : name;
+  }
+
+  Result<Done> add_one_postgres(const std::string& value) {
+    sources::PostgresOptions options;
+    const auto parsed = pq::parse_conninfo("postgresql://" + value);
+    if (!parsed) return parsed.error();
+    options.conninfo = *parsed;
+    if (const auto file = environment_("DATA_SOURCE_USER_FILE")) {
+      const auto user = Secret(Secret::Kind::file, *file).read();
+      if (!user) return user.error();
+      options.conninfo.set("user", *user);
+    } else if (const auto user = environment_("DATA_SOURCE_USER")) {
+      options.conninfo.set("user", *user);
+    }
+    Secret secret;
+    if (const auto file = environment_("DATA_SOURCE_PASS_FILE"))
+      secret = Secret(Secret::Kind::file, *file);
+    else if (environment_("DATA_SOURCE_PASS"))
+      secret = Secret(Secret::Kind::variable, "DATA_SOURCE_PASS");
+    if (!secret.is_empty()) options.password = [secret] { return secret.read(); };
+    add_target(std::move(options));
+    return Done{};
+  }
+
+  void add_target(sources::PostgresOptions options) {
+    draft_.config.postgres.push_back(std::move(options));
+    draft_.postgres_labels.push_back(LabelMode::automatic);
   }
 
   void add_pgbouncer() {

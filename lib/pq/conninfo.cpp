@@ -141,6 +141,17 @@ std::string explain(std::string_view message, const Options& known) {
   return said;
 }
 
+/// @return whether the text begins like a key=value string: "host=…", "user = …".
+bool begins_with_keyword(std::string_view text) {
+  const auto equals = text.find('=');
+  if (equals == std::string_view::npos) return false;
+  const auto word = text::trim(text.substr(0, equals));
+  const Options known(PQconndefaults());
+  for (const auto* option = known.get(); option != nullptr && option->keyword != nullptr; ++option)
+    if (word == option->keyword) return true;
+  return false;
+}
+
 bool is_port(std::string_view text) noexcept {
   const auto port = text::parse_integer(text);
   return port && *port >= 1 && *port <= 65535;
@@ -214,6 +225,21 @@ Result<Conninfo> parse_conninfo(std::string_view text) {
   for (const auto port : text::split(conninfo.get("port"), ','))
     if (!port.empty() && !is_port(port)) return refuse("the port is no number from 1 to 65535");
   return conninfo;
+}
+
+std::vector<std::string_view> split_conninfos(std::string_view text) {
+  std::vector<std::string_view> parts;
+  std::size_t begin = 0;
+  for (auto comma = text.find(','); comma != std::string_view::npos; comma = text.find(',', comma + 1)) {
+    const auto rest = text::trim(text.substr(comma + 1));
+    const bool begins_keyed = !is_uri(text::trim(text.substr(begin))) && begins_with_keyword(rest);
+    if (!rest.empty() && !is_uri(rest) && !begins_keyed) continue;
+    parts.push_back(text::trim(text.substr(begin, comma - begin)));
+    begin = comma + 1;
+  }
+  parts.push_back(text::trim(text.substr(begin)));
+  std::erase(parts, std::string_view());
+  return parts;
 }
 
 }  // namespace midst::pq

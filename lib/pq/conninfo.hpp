@@ -30,4 +30,9 @@ struct Conninfo {
 /// @return Errc::config with libpq's message; the message never repeats the string.
 [[nodiscard]] Result<Conninfo> parse_conninfo(std::string_view text);
 
+/// Cuts a list of connection strings at the commas between them, and at no other: those of a password or of several
+/// hosts stay. A comma is between two when a URI begins behind it, or, behind a key=value string, when one of libpq's
+/// keywords and "=" follow.
+[[nodiscard]] std::vector<std::string_view> split_conninfos(std::string_view text);
+
 }  // namespace midst::pq

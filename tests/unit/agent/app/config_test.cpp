@@ -74,7 +74,9 @@ TEST(Config, TheShippedFileIsGoodWithEveryExampleLineSwitchedOn) {
   }
   const auto parsed = parse_config(enabled, "midst-agent.toml", no_variables);
   for (const auto& key : parsed.known_keys) {
-    if (key.starts_with("postgres.collectors.") || key.starts_with("postgres.ttl.") || key.find("password") != std::string::npos) continue;
+    if (key.starts_with("postgres.collectors.") || key.starts_with("postgres.ttl.") ||
+        key.find("password") != std::string::npos)
+      continue;
     const auto word = key.substr(key.rfind('.') + 1);
     const bool is_shown =
         enabled.find("\n" + word + " = ") != std::string::npos || enabled.find(key + "]") != std::string::npos;
@@ -279,6 +281,30 @@ TEST(Config, TheExportersVariablesMakeTargetsWhenTheFileHasNone) {
   const auto with_file = good("[[redis]]\nurl = \"redis://file:9\"\n", environment);
   ASSERT_EQ(with_file.redis.size(), 1);
   EXPECT_EQ(with_file.redis.at(0).uri.host, "file");
+}
+
+TEST(Config, AListOfDataSourcesMakesATargetOfEach) {
+  const auto config =
+      good("", variables({{"DATA_SOURCE_NAME", "host=i,j user=you,postgresql://me:a,b@h:1/x,postgresql://h:1/y"}}));
+  ASSERT_EQ(config.postgres.size(), 3);
+  EXPECT_EQ(config.postgres.at(1).name, "h:1");
+  EXPECT_EQ(config.postgres.at(1).conninfo.get("password"), "a,b");
+  EXPECT_EQ(config.postgres.at(2).name, "h:1/y");
+  EXPECT_EQ(config.postgres.at(0).name, "i:5432");
+  EXPECT_EQ(config.postgres.at(0).conninfo.get("host"), "i,j");
+  EXPECT_THAT(config.postgres.at(2).constant_labels, ElementsAre(testing::Pair("target", "h:1/y")));
+}
+
+TEST(Config, UserAndDataSourceMayComeFromFiles) {
+  const test::TempDir folder;
+  std::ofstream(folder.path() / "uri") << "h:2/d\n";
+  std::ofstream(folder.path() / "user") << "me\n";
+  const auto config = good("", variables({{"DATA_SOURCE_URI_FILE", (folder.path() / "uri").string()},
+                                          {"DATA_SOURCE_USER_FILE", (folder.path() / "user").string()},
+                                          {"DATA_SOURCE_USER", "not me"}}));
+  EXPECT_EQ(config.postgres.at(0).conninfo.get("host"), "h");
+  EXPECT_EQ(config.postgres.at(0).conninfo.get("dbname"), "d");
+  EXPECT_EQ(config.postgres.at(0).conninfo.get("user"), "me");
 }
 
 TEST(Config, LoadsTheFragmentsBesideTheFileInNameOrder) {

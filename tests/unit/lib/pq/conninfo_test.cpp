@@ -117,5 +117,20 @@ TEST(Conninfo, RefusesABrokenStringWithoutRepeatingAnyOfIt) {
   }
 }
 
+TEST(SplitConninfos, CutsBetweenConnectionStringsAndNowhereElse) {
+  using testing::ElementsAre;
+  EXPECT_THAT(split_conninfos(""), testing::IsEmpty());
+  EXPECT_THAT(split_conninfos("postgresql://a/x"), ElementsAre("postgresql://a/x"));
+  EXPECT_THAT(split_conninfos("postgresql://a/x,postgres://b/y"), ElementsAre("postgresql://a/x", "postgres://b/y"));
+  EXPECT_THAT(split_conninfos("postgresql://a:1,b:2/x, postgres://c/y"),
+              ElementsAre("postgresql://a:1,b:2/x", "postgres://c/y"));
+  EXPECT_THAT(split_conninfos("postgresql://me:se,cret@a/x"), ElementsAre("postgresql://me:se,cret@a/x"));
+  EXPECT_THAT(split_conninfos("postgresql://me:a,host=b@a/x"), ElementsAre("postgresql://me:a,host=b@a/x"));
+  EXPECT_THAT(split_conninfos("host=a,b port=1,2"), ElementsAre("host=a,b port=1,2"));
+  EXPECT_THAT(split_conninfos("host=a user=me,host=b user=you"), ElementsAre("host=a user=me", "host=b user=you"));
+  EXPECT_THAT(split_conninfos("host=a password=x,y=z"), ElementsAre("host=a password=x,y=z"));
+  EXPECT_THAT(split_conninfos("host=a,postgres://b/y,"), ElementsAre("host=a", "postgres://b/y"));
+}
+
 }  // namespace
 }  // namespace midst::pq
