@@ -3,6 +3,7 @@
 #include "agent/sources/postgres/catalog.hpp"
 #include "agent/sources/postgres/custom/collector.hpp"
 #include "agent/sources/postgres/rows_view.hpp"
+#include "agent/sources/postgres/top/wait_samples.hpp"
 #include "lib/base/log.hpp"
 #include "lib/base/version.hpp"
 
@@ -115,6 +116,12 @@ void add_specs(std::span<const Column> columns, std::unordered_set<std::string_v
     if (column.use != Use::label && seen.insert(column.name).second) specs.push_back(spec_of(column));
 }
 
+/// Lets the sampler go on, however the scrape ended.
+struct Release {
+  WaitSampler& sampler;
+  ~Release() { sampler.release(); }
+};
+
 /// What is told of one collector over all databases.
 struct Tally {
   bool is_offered = false, is_ok = true;
@@ -159,8 +166,10 @@ PostgresSource::PostgresSource(asio::any_io_executor executor, PostgresOptions o
       server_label_(options_.conninfo.server_label()),
       custom_(custom_collectors(options_)),
       catalogue_(enabled_collectors(options_, custom_)),
-      connection_(executor, options_.conninfo, connection_options(options_), options_.password),
+      connection_(std::make_shared<pq::Connection>(executor, options_.conninfo, connection_options(options_),
+                                                   options_.password)),
       main_(main_collectors(catalogue_, options_), options_),
+      sampler_(executor, connection_, options_.name, options_.pace.sample_interval, options_.limits),
       databases_(std::make_unique<Databases>(
           executor, options_,
           those(catalogue_, [](const Collector& c) { return c.scope == Scope::database && !c.is_alone; }),
@@ -180,6 +189,8 @@ std::vector<MetricSpec> PostgresSource::specs() const {
       if (seen.insert(spec.name).second) specs.push_back(spec);
   }
   specs.insert(specs.end(), Databases::specs().begin(), Databases::specs().end());
+  if (options_.pace.sample_interval.count() > 0)
+    specs.insert(specs.end(), WaitSamples::specs().begin(), WaitSamples::specs().end());
   return specs;
 }
 
@@ -187,9 +198,10 @@ asio::awaitable<Result<metrics::Snapshot>> PostgresSource::collect(Deadline dead
   const auto began = std::chrono::steady_clock::now();
   ++scrapes_;
   databases_->begin_visits(deadline);
-  auto asking = main_.ask(connection_, deadline);
+  auto asking = ask(deadline);
   const auto asked = co_await std::move(asking);
   if (asked) {
+    sampler_.begin(main_.facts());
     take_instance();
     take_database_names();
     auto visiting = databases_->finish_visits(deadline);
@@ -197,11 +209,21 @@ asio::awaitable<Result<metrics::Snapshot>> PostgresSource::collect(Deadline dead
   }
   const auto now = std::chrono::steady_clock::now();
   last_duration_ = now - began;
+  if (asked) tell_limits(now);
+  if (!asked && options_.server_limits) options_.server_limits->forget(options_.name);
   if (!asked) co_return asked.error().with_context("postgres " + options_.name);
   SnapshotBuilder builder(options_.constant_labels);
   add_health(true, builder);
   add_collectors(builder, now);
   co_return builder.freeze();
+}
+
+asio::awaitable<Result<Done>> PostgresSource::ask(Deadline deadline) {
+  auto holding = sampler_.hold();
+  co_await std::move(holding);
+  const Release release{sampler_};
+  auto asking = main_.ask(*connection_, deadline);
+  co_return co_await std::move(asking);
 }
 
 void PostgresSource::take_instance() {
@@ -231,7 +253,7 @@ void PostgresSource::take_database_names() {
     const auto answers = memory.answers();
     if (memory.collector().name == "backend_memory" && !answers.empty() &&
         parse_value(cell(answers.front(), "bytes")).value_or(0) > most_backend_bytes)
-      connection_.close();
+      connection_->close();
     if (memory.collector().name != database_list_collector.name || answers.empty()) continue;
     const auto name = answers.front().column("datname"), is_connected = answers.front().column("is_connected");
     if (!name || !is_connected) continue;
@@ -244,6 +266,29 @@ void PostgresSource::take_database_names() {
   }
 }
 
+void PostgresSource::tell_limits(Deadline now) const {
+  if (!options_.server_limits) return;
+  ConnectionLimits limits;
+  for (const auto& memory : main_.collectors()) {
+    const auto answers = memory.answers();
+    if (memory.collector().name != settings_collector.name || !memory.is_ok() || answers.empty()) continue;
+    const auto name = answers.front().column("name"), setting = answers.front().column("setting");
+    if (!name || !setting) continue;
+    const auto read = [&](std::size_t row) { return parse_value(answers.front().text(row, *setting)).value_or(0); };
+    for (std::size_t row = 0; row < answers.front().row_count(); ++row) {
+      const auto of = answers.front().text(row, *name);
+      if (of == "max_connections") limits.max_connections = read(row);
+      if (of == "superuser_reserved_connections") limits.superuser_reserved = read(row);
+      if (of == "reserved_connections") limits.reserved = read(row);
+    }
+  }
+  limits.read_at = now;
+  if (limits.max_connections > 0)
+    options_.server_limits->set(options_.name, limits);
+  else
+    options_.server_limits->forget(options_.name);
+}
+
 void PostgresSource::add_collectors(SnapshotBuilder& builder, Deadline now) const {
   const Label server{"server", server_label_};
   const auto labelled = std::span(&server, 1);
@@ -251,6 +296,7 @@ void PostgresSource::add_collectors(SnapshotBuilder& builder, Deadline now) cons
   const bool is_compatible = options_.compat == Compat::v0_11;
   for (const auto& memory : main_.collectors())
     memory.add(is_compatible || memory.collector().has_server_label ? labelled : std::span<const Label>(), builder);
+  sampler_.add({}, builder);
   databases_->add(is_compatible ? labelled : std::span<const Label>(), builder, now);
   add_ages(main_, connected_, now, builder);
   for (const auto& [database, conversation] : databases_->conversations())

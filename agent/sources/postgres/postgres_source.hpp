@@ -6,6 +6,7 @@
 #include "agent/sources/postgres/conversation.hpp"
 #include "agent/sources/postgres/databases.hpp"
 #include "agent/sources/postgres/postgres_options.hpp"
+#include "agent/sources/postgres/wait_sampler.hpp"
 #include "lib/pq/connection.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
@@ -31,8 +32,10 @@ class PostgresSource final : public scrape::Source {
   [[nodiscard]] metrics::Snapshot down(const Error& error) const override;
 
  private:
+  [[nodiscard]] asio::awaitable<Result<Done>> ask(Deadline deadline);
   void take_instance();
   void take_database_names();
+  void tell_limits(Deadline now) const;
   void say_privileges(std::string_view is_granted);
   void expire_settings_after_reload(std::string_view loaded);
   void add_collectors(metrics::SnapshotBuilder& builder, Deadline now) const;
@@ -42,9 +45,10 @@ class PostgresSource final : public scrape::Source {
   scrape::SourceId id_;
   std::string server_label_;
   std::vector<std::unique_ptr<CustomCollector>> custom_;
-  std::vector<const Collector*> catalogue_;  ///< The enabled ones of all databases, in catalogue order.
-  pq::Connection connection_;                ///< To the connected database.
-  Conversation main_;                        ///< Over it.
+  std::vector<const Collector*> catalogue_;     ///< The enabled ones of all databases, in catalogue order.
+  std::shared_ptr<pq::Connection> connection_;  ///< To the connected database; shared with the sampler's loop.
+  Conversation main_;                           ///< Over it.
+  WaitSampler sampler_;                         ///< Over it as well, between the scrapes.
   std::unique_ptr<Databases> databases_;
   std::string connected_;       ///< Name of the connected database, as the server says it.
   std::string conf_load_time_;  ///< Of the scrape before, as the server printed it.
