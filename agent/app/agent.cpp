@@ -22,9 +22,15 @@ namespace {
 /// The one place where a kind of source is named. Order here is order on the page.
 void add_targets(scrape::Scraper& scraper, const asio::any_io_executor& executor, const Config& config) {
   for (const auto& options : config.redis) scraper.add(std::make_unique<sources::RedisSource>(executor, options));
-  for (const auto& options : config.postgres) scraper.add(std::make_unique<sources::PostgresSource>(executor, options));
-  for (const auto& options : config.pgbouncer)
-    scraper.add(std::make_unique<sources::PgbouncerSource>(executor, options));
+  const auto limits = std::make_shared<sources::ServerLimits>();
+  for (auto options : config.postgres) {
+    options.server_limits = limits;
+    scraper.add(std::make_unique<sources::PostgresSource>(executor, std::move(options)));
+  }
+  for (auto options : config.pgbouncer) {
+    options.server_limits = limits;
+    scraper.add(std::make_unique<sources::PgbouncerSource>(executor, std::move(options)));
+  }
 }
 
 }  // namespace

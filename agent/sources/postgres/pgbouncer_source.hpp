@@ -4,22 +4,19 @@
 
 #include "agent/scrape/source.hpp"
 #include "agent/sources/postgres/collector_memory.hpp"
+#include "agent/sources/postgres/pgbouncer/saturation.hpp"
+#include "agent/sources/postgres/pgbouncer_options.hpp"
 #include "lib/pq/connection.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
-#include <utility>
+#include <string_view>
 #include <vector>
 
 namespace midst::sources {
-
-struct PgbouncerOptions {
-  std::string name = "main";  ///< Target name, in logs and selections.
-  pq::Conninfo conninfo;      ///< dbname is "pgbouncer" unless given; the user is one of stats_users or admin_users.
-  pq::PasswordProvider password;         ///< Empty: the conninfo's own.
-  metrics::OwnedLabels constant_labels;  ///< On every sample of this target.
-};
 
 class PgbouncerSource final : public scrape::Source {
  public:
@@ -31,16 +28,36 @@ class PgbouncerSource final : public scrape::Source {
   [[nodiscard]] metrics::Snapshot down(const Error& error) const override;
 
  private:
+  enum class Standing { down, partial, up };
+
+  struct Command {
+    CollectorMemory memory;
+    bool is_basic;           ///< Asked at every scrape; without it the target is not up.
+    Deadline rests_until{};  ///< Refused before; outlives the connection, which a console may close with its refusal.
+
+    [[nodiscard]] bool is_due(Deadline now) const noexcept { return now >= rests_until && memory.is_due(now); }
+    [[nodiscard]] std::string_view name() const noexcept { return memory.collector().name; }
+  };
+
   [[nodiscard]] asio::awaitable<Result<Done>> ask(Deadline deadline);
-  [[nodiscard]] asio::awaitable<Result<Done>> ask_once(Deadline deadline);
-  void log_change(Change change, const CollectorMemory& memory) const;
-  void add_health(bool is_up, metrics::SnapshotBuilder& builder) const;
+  [[nodiscard]] asio::awaitable<Result<Done>> connect(Deadline deadline, bool is_begin);
+  [[nodiscard]] asio::awaitable<Result<Done>> ask_one(std::size_t index, Deadline deadline, bool is_begin);
+  void plan_for_release(bool is_begin);
+  void take(Command& command, pq::Rows rows, std::chrono::nanoseconds took, Deadline now);
+  void fail(Command& command, Error error, std::chrono::nanoseconds took, Deadline now);
+  void skip_the_rest(std::size_t from, Deadline now);
+  void log_change(Change change, const Command& command) const;
+  [[nodiscard]] Standing standing() const;
+  void add_joins(metrics::SnapshotBuilder& builder, Deadline now) const;
+  void add_health(Standing standing, Deadline now, metrics::SnapshotBuilder& builder) const;
 
   PgbouncerOptions options_;
   scrape::SourceId id_;
   pq::Connection connection_;
-  std::vector<CollectorMemory> commands_;  ///< In the order in which they are sent.
-  std::uint64_t prepared_for_ = 0;         ///< connect_count() of the connection the answers are from.
+  std::vector<Command> commands_;  ///< In the order in which they are sent.
+  Saturation saturation_;
+  std::uint64_t planned_for_ = 0;  ///< connect_count() of the connection that the plan is for.
+  int release_ = 0;                ///< Of that plan.
 };
 
 }  // namespace midst::sources

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "agent/sources/postgres/custom/definition.hpp"
+#include "agent/sources/postgres/server_limits.hpp"
 #include "agent/sources/postgres/treatment.hpp"
 #include "lib/metrics/snapshot.hpp"
 #include "lib/pq/connection.hpp"
@@ -9,6 +10,7 @@
 #include <chrono>
 #include <cstddef>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -56,6 +58,7 @@ struct PostgresOptions {
   std::vector<CustomDefinition> custom;
   Compat compat = Compat::none;
   std::chrono::seconds connection_lifetime{3600};  ///< Then a new one: the server's process keeps what it has cached.
+  std::shared_ptr<ServerLimits> server_limits;     ///< Told after each scrape, where there is one.
 };
 
 /// @return the names `collectors` may have, in catalogue order.

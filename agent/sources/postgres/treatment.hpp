@@ -22,6 +22,10 @@ struct Limits {
   std::chrono::milliseconds hold{600'000};  ///< How long one that was chosen stays at least.
   std::size_t waits = 100;                  ///< Pairs of database and wait event of the wait sampler.
   bool has_exact_sizes = false;             ///< The collector table_sizes runs: others leave sizes to it.
+  std::size_t pools = 1000;                 ///< Pools of a PgBouncer.
+  std::size_t pool_users = 200;             ///< Users of a PgBouncer.
+  std::size_t pool_clients = 200;           ///< Groups of a PgBouncer's clients, and of its servers.
+  bool has_idle_pools = true;               ///< Pools without clients and servers are shown, too.
 };
 
 /// One for each collector and database; fed on the loop thread.

@@ -51,12 +51,5 @@ TEST(Golden, APostgres15Page) {
   expect_golden(encode(builder), golden / "pg15.prom");
 }
 
-TEST(Golden, APgBouncer118Page) {
-  metrics::SnapshotBuilder builder;
-  for (const auto& command : pgbouncer_catalog())
-    add_recorded(command.queries.front(), false, golden / "pgbouncer_1_18", builder);
-  expect_golden(encode(builder), golden / "pgbouncer_1_18.prom");
-}
-
 }  // namespace
 }  // namespace midst::sources
