@@ -249,27 +249,83 @@ class Cluster:
 
 
 class Postgres(Server):
-    def __init__(self):
-        super().__init__("postgres", as_service_user=True)
+    """A primary with settings as in its configuration: Postgres("wal_level=logical", "max_connections=20")."""
+
+    def __init__(self, *settings, name="postgres"):
+        super().__init__(name, as_service_user=True)
+        self.settings = ("fsync=off", "shared_buffers=16MB", *settings)
+        self.make_data()
+
+    def make_data(self):
+        self.run_tool("initdb", "--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C.UTF-8",
+                      "--pgdata", self.folder / "data")
+
+    def run_tool(self, tool, *words):
         identity = {"user": self.user.pw_uid, "group": self.user.pw_gid, "extra_groups": []} if self.user else {}
-        subprocess.run([PG_BIN / "initdb", "--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8",
-                        "--locale=C.UTF-8", "--pgdata", self.folder / "data"], check=True, capture_output=True,
-                       cwd=self.folder, **identity)
+        subprocess.run([PG_BIN / tool, *map(str, words)], check=True, capture_output=True, cwd=self.folder, **identity)
 
     def command(self):
-        return [PG_BIN / "postgres", "-D", self.folder / "data", "-c", f"port={self.port}", "-c",
-                "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={self.folder}", "-c", "fsync=off",
-                "-c", "shared_buffers=16MB"]
+        fixed = (f"port={self.port}", "listen_addresses=127.0.0.1", f"unix_socket_directories={self.folder}")
+        return [PG_BIN / "postgres", "-D", self.folder / "data",
+                *(word for setting in (*fixed, *self.settings) for word in ("-c", setting))]
 
     def answers(self):
         return subprocess.run([PG_BIN / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]).returncode == 0
 
-    def sql(self, statement, database="postgres"):
-        return subprocess.run(["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", str(self.port), "-U",
-                               "postgres", "-d", database, "-c", statement], check=True, capture_output=True, text=True).stdout
+    def psql(self, database="postgres", user="postgres"):
+        """The words of a psql that is asked for bare values and stops at the first error."""
+        return ["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", str(self.port), "-U", user, "-d", database]
 
-    def dsn(self, database="postgres"):
-        return f"host=127.0.0.1 port={self.port} dbname={database} user=postgres"
+    def sql(self, statement, database="postgres", user="postgres"):
+        return subprocess.run([*self.psql(database, user), "-c", statement], check=True, capture_output=True, text=True).stdout
+
+    def dsn(self, database="postgres", user="postgres"):
+        return f"host=127.0.0.1 port={self.port} dbname={database} user={user}"
+
+
+class Standby(Postgres):
+    """A streaming standby of a running primary, over a slot of its own; `slot` "" is for none."""
+
+    def __init__(self, primary, *settings, slot="standby"):
+        self.primary, self.slot = primary, slot
+        super().__init__(*settings, name="postgres-standby")
+
+    def make_data(self):
+        slot = ("--create-slot", "--slot", self.slot) if self.slot else ()
+        self.run_tool("pg_basebackup", "--no-sync", "--checkpoint=fast", "--write-recovery-conf", *slot, "--dbname",
+                      f"{self.primary.dsn()} application_name={self.name}", "--pgdata", self.folder / "data")
+
+    def start(self):
+        super().start()
+        wait_until(lambda: self.sql("SELECT status FROM pg_stat_wal_receiver").strip() == "streaming", "the standby streams")
+        return self
+
+
+class Session:
+    """A psql that stays connected, for transactions that are left open; `name` is its application_name."""
+
+    def __init__(self, postgres, database="postgres", user="postgres", name="session"):
+        self.process = subprocess.Popen(postgres.psql(database, user), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.STDOUT, text=True, env={**os.environ, "PGAPPNAME": name})
+
+    def send(self, text):
+        self.process.stdin.write(text)
+        self.process.stdin.flush()
+        return self
+
+    def run(self, statement):
+        """Sends and waits until it is done; returns what it printed."""
+        self.send(statement)
+        self.process.stdin.write("\\echo done\n")
+        self.process.stdin.flush()
+        lines = []
+        while (line := self.process.stdout.readline()) not in ("done\n", ""):
+            lines.append(line)
+        return "".join(lines)
+
+    def stop(self):
+        self.process.kill()
+        self.process.communicate()
 
 
 class PgBouncer(Server):
@@ -362,13 +418,27 @@ class RedisExporter(Server):
 
 
 class PostgresExporter(Server):
-    def __init__(self, postgres, database="postgres"):
+    def __init__(self, postgres, *flags, database="postgres", user="postgres", program="prometheus-postgres-exporter"):
         super().__init__("postgres-exporter")
+        self.flags, self.program = flags, program
         self.environment["DATA_SOURCE_NAME"] = (
-            f"postgresql://postgres@127.0.0.1:{postgres.port}/{database}?sslmode=disable")
+            f"postgresql://{user}@127.0.0.1:{postgres.port}/{database}?sslmode=disable")
 
     def command(self):
-        return ["prometheus-postgres-exporter", f"--web.listen-address=127.0.0.1:{self.port}"]
+        return [self.program, f"--web.listen-address=127.0.0.1:{self.port}", *self.flags]
+
+    def url(self, path="/metrics"):
+        return f"http://127.0.0.1:{self.port}{path}"
+
+
+class PgBouncerExporter(Server):
+    def __init__(self, pgbouncer, *flags, program):
+        super().__init__("pgbouncer-exporter")
+        self.pgbouncer, self.flags, self.program = pgbouncer, flags, program
+
+    def command(self):
+        return [self.program, f"--web.listen-address=127.0.0.1:{self.port}", "--pgBouncer.connectionString",
+                f"postgres://postgres@127.0.0.1:{self.pgbouncer.port}/pgbouncer?sslmode=disable", *self.flags]
 
     def url(self, path="/metrics"):
         return f"http://127.0.0.1:{self.port}{path}"
