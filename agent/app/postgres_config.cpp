@@ -71,7 +71,9 @@ void read_switches(Section& section, std::map<std::string, bool>& switches) {
 }
 
 void read_ttl(Section& section, sources::Pace& pace) {
-  for (const auto name : sources::postgres_collectors()) {
+  auto names = sources::postgres_collectors();
+  names.push_back("database_list");
+  for (const auto name : names) {
     if (!section.has(name)) continue;
     milliseconds ttl{0};
     section.read(name, ttl, milliseconds(0), std::chrono::hours(24));
