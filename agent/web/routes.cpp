@@ -84,6 +84,14 @@ Response encoded(const metrics::Exposition& exposition, const Request& request) 
   return response;
 }
 
+/// @return the value of a family that has one sample, as a single target's page has it.
+std::optional<double> only_value(const metrics::Exposition& exposition, std::string_view family) {
+  for (const auto& merged : exposition.families)
+    if (merged.head->name == family && merged.parts.size() == 1 && merged.head->values.size() == 1)
+      return merged.head->values.front();
+  return std::nullopt;
+}
+
 /// What a page shows, or the answer to a request that asks for something unknown.
 using Selected = boost::system::result<scrape::Selection, Response>;
 
@@ -99,6 +107,7 @@ class Site {
   asio::awaitable<Response> probe(Request request) const;
   asio::awaitable<Response> scrape_once(Request request) const;
   asio::awaitable<Response> discover(Request request) const;
+  asio::awaitable<Response> role(Request request) const;
   asio::awaitable<Response> healthy(Request request) const;
   asio::awaitable<Response> ready(Request request) const;
   asio::awaitable<Response> reload(Request request) const;
@@ -134,6 +143,7 @@ constexpr Route routes[] = {
     {"/metrics/postgres", reading, &Site::view}, {"/metrics/pgbouncer", reading, &Site::view},
     {"/metrics/api", reading, &Site::view},      {"/probe", reading, &Site::probe},
     {"/scrape", reading, &Site::scrape_once},    {"/discover-cluster-nodes", reading, &Site::discover},
+    {"/primary", reading, &Site::role},          {"/replica", reading, &Site::role},
     {"/-/healthy", reading, &Site::healthy},     {"/-/ready", reading, &Site::ready},
     {"/-/reload", writing, &Site::reload},       {"/api/v1/status", reading, &Site::status},
     {"/api/v1/live", reading, &Site::live},      {"/", reading, &Site::asset},
@@ -263,6 +273,23 @@ std::string Site::known_targets() const {
   for (const auto& source : scraper_->status())
     if (!source.id.target.empty()) names.insert(source.id.target);
   return names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "));
+}
+
+/// For load balancers: 200 when the Postgres target is of that role, 404 when it is of the other, 503 when it is down.
+asio::awaitable<Response> Site::role(Request request) const {
+  auto selected = select(request, "postgres");
+  if (!selected) co_return selected.error();
+  const auto sources = scraper_->status();
+  const auto chosen =
+      std::count_if(sources.begin(), sources.end(), [&](const auto& source) { return selected->includes(source.id); });
+  if (chosen != 1)
+    co_return plain(400, fmt::format("{} Postgres targets; name one, like {}?target=NAME", chosen, request.path));
+  auto scraping = scraper_->scrape(std::move(*selected), deadline_of(request));
+  const auto page = co_await std::move(scraping);
+  const auto is_replica = only_value(*page, "pg_replication_is_replica");
+  if (only_value(*page, "pg_up").value_or(0) != 1 || !is_replica) co_return plain(503, "down");
+  const auto role = *is_replica == 1 ? "replica" : "primary";
+  co_return plain(request.path.substr(1) == role ? 200 : 404, role);
 }
 
 asio::awaitable<Response> Site::healthy(Request) const {

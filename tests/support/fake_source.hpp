@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace midst::test {
 
@@ -19,12 +20,13 @@ class FakeSource final : public scrape::Source {
  public:
   explicit FakeSource(scrape::SourceId id) : id_(std::move(id)) {}
 
-  double value = 1;                    ///< What fake_value shows.
-  std::optional<Error> fails_with;     ///< Set: collect() fails with it.
-  std::chrono::milliseconds takes{0};  ///< How long collect() waits before it answers.
-  bool ignores_cancellation = false;   ///< A source that breaks rule R3.
-  int collects = 0;                    ///< How often it was asked.
-  Deadline last_deadline{};            ///< What it was told.
+  double value = 1;                                          ///< What fake_value shows.
+  std::vector<std::pair<metrics::MetricSpec, double>> also;  ///< Further families of its page, without labels.
+  std::optional<Error> fails_with;                           ///< Set: collect() fails with it.
+  std::chrono::milliseconds takes{0};                        ///< How long collect() waits before it answers.
+  bool ignores_cancellation = false;                         ///< A source that breaks rule R3.
+  int collects = 0;                                          ///< How often it was asked.
+  Deadline last_deadline{};                                  ///< What it was told.
 
   [[nodiscard]] const scrape::SourceId& id() const noexcept override { return id_; }
   [[nodiscard]] std::vector<metrics::MetricSpec> specs() const override { return {fake_up, fake_value}; }
@@ -50,6 +52,8 @@ class FakeSource final : public scrape::Source {
     const auto labels = builder.labels({{"target", id_.target}});
     builder.family(fake_up).add(labels, up);
     if (shown) builder.family(fake_value).add(labels, *shown);
+    if (shown)
+      for (const auto& [spec, number] : also) builder.add(spec, number);
     return builder.freeze();
   }
 

@@ -385,5 +385,25 @@ TEST_F(RoutesTest, AnswersClusterDiscoveryInTheFormOfHttpServiceDiscovery) {
   EXPECT_EQ(get("/discover-cluster-nodes").body, R"([{"targets":[],"labels":{}}])");
 }
 
+TEST_F(RoutesTest, ALoadBalancerLearnsTheRoleOfAPostgres) {
+  constexpr metrics::MetricSpec up{"pg_up", metrics::MetricType::gauge, "", "Up."};
+  constexpr metrics::MetricSpec is_replica{"pg_replication_is_replica", metrics::MetricType::gauge, "", "Role."};
+  postgres_->also = {{up, 1}, {is_replica, 0}};
+  EXPECT_EQ(get("/primary").status, 200U);
+  EXPECT_EQ(get("/primary?target=main").body, "primary\n");
+  EXPECT_EQ(get("/replica").status, 404U);
+  EXPECT_EQ(asked(), "3");  // and nobody else
+  postgres_->also = {{up, 1}, {is_replica, 1}};
+  EXPECT_EQ(get("/replica").status, 200U);
+  EXPECT_EQ(get("/primary").body, "replica\n");
+  EXPECT_EQ(asked(), "3");
+  postgres_->fails_with = Error{Errc::connect_refused, "no"};
+  EXPECT_EQ(get("/primary").status, 503U);
+  EXPECT_EQ(get("/replica").status, 503U);
+  EXPECT_EQ(get("/primary?target=nobody").status, 400U);
+  (void)add("postgres", "second", 7);
+  EXPECT_EQ(get("/primary").body, "2 Postgres targets; name one, like /primary?target=NAME\n");
+}
+
 }  // namespace
 }  // namespace midst::web
