@@ -20,6 +20,7 @@ std::span<const Collector> postgres_catalog() noexcept {
                                                  stat_database_conflicts_collector,
                                                  stat_progress_vacuum_collector,
                                                  stat_replication_collector,
+                                                 stat_statements_collector,
                                                  stat_user_tables_collector,
                                                  statio_user_tables_collector,
                                                  wal_collector};

@@ -34,6 +34,7 @@ extern const Collector stat_database_collector;
 extern const Collector stat_database_conflicts_collector;
 extern const Collector stat_progress_vacuum_collector;
 extern const Collector stat_replication_collector;
+extern const Collector stat_statements_collector;
 extern const Collector stat_user_tables_collector;
 extern const Collector statio_user_tables_collector;
 extern const Collector wait_samples_collector;  ///< Not in the list: the wait sampler asks it, see WaitSamples.

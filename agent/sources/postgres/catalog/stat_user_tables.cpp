@@ -1,6 +1,7 @@
 // pg_stat_user_tables of the connected database. The sizes come from pg_class.relpages: pg_table_size() opens every
 // relation, waits behind an AccessExclusiveLock and grew the backend by 55 MB over 5 000 tables.
 #include "agent/sources/postgres/catalog.hpp"
+#include "agent/sources/postgres/top/top_tables.hpp"
 
 namespace midst::sources {
 namespace {
@@ -67,11 +68,15 @@ SELECT pg_catalog.current_database() AS datname, s.schemaname, s.relname, s.seq_
   LEFT JOIN indexes ti ON ti.indrelid = t.oid
  CROSS JOIN (SELECT pg_catalog.current_setting('block_size')::bigint AS size) AS b
  ORDER BY s.schemaname, s.relname)",
-                              .columns = columns}};
+                              .columns = columns,
+                              .max_rows = 50'000}};
 
 }  // namespace
 
-constinit const Collector stat_user_tables_collector{
-    .name = "stat_user_tables", .queries = queries, .scope = Scope::database, .reads_stats = true};
+constinit const Collector stat_user_tables_collector{.name = "stat_user_tables",
+                                                     .queries = queries,
+                                                     .scope = Scope::database,
+                                                     .reads_stats = true,
+                                                     .make_treatment = make_top_tables};
 
 }  // namespace midst::sources

@@ -1,5 +1,6 @@
 // pg_statio_user_tables of the connected database. Tables without index or TOAST show 0 there.
 #include "agent/sources/postgres/catalog.hpp"
+#include "agent/sources/postgres/top/top_tables.hpp"
 
 namespace midst::sources {
 namespace {
@@ -29,11 +30,15 @@ SELECT pg_catalog.current_database() AS datname, schemaname, relname, heap_blks_
        idx_blks_hit, toast_blks_read, toast_blks_hit, tidx_blks_read, tidx_blks_hit
   FROM pg_catalog.pg_statio_user_tables
  ORDER BY schemaname, relname)",
-                              .columns = columns}};
+                              .columns = columns,
+                              .max_rows = 50'000}};
 
 }  // namespace
 
-constinit const Collector statio_user_tables_collector{
-    .name = "statio_user_tables", .queries = queries, .scope = Scope::database, .reads_stats = true};
+constinit const Collector statio_user_tables_collector{.name = "statio_user_tables",
+                                                       .queries = queries,
+                                                       .scope = Scope::database,
+                                                       .reads_stats = true,
+                                                       .make_treatment = make_top_tables};
 
 }  // namespace midst::sources
