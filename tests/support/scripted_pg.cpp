@@ -93,9 +93,12 @@ class Talk {
       : state_(std::move(state)), socket_(std::move(socket)) {}
 
   static asio::awaitable<void> run(std::shared_ptr<Talk> self) {
-    const bool is_in = co_await self->log_in();
-    if (is_in)
-      while (co_await self->answer_one()) continue;
+    auto logging_in = self->log_in();
+    bool goes_on = co_await std::move(logging_in);
+    while (goes_on) {
+      auto answering = self->answer_one();
+      goes_on = co_await std::move(answering);
+    }
     error_code ignored;
     self->socket_->close(ignored);
   }
@@ -132,7 +135,13 @@ class Talk {
     const auto body = co_await read(number_at(std::string_view(head).substr(1)) - 4);
     const auto reply = reply_to(head.front(), body);
     if (!reply) co_return false;
-    co_return reply->empty() ? !is_hanging_ || co_await hang() : co_await send(*reply);
+    if (is_hanging_) {
+      auto hanging = hang();
+      co_return co_await std::move(hanging);
+    }
+    if (reply->empty()) co_return true;
+    auto sending = send(*reply);
+    co_return co_await std::move(sending);
   }
 
   asio::awaitable<bool> hang() {
@@ -156,7 +165,9 @@ class Talk {
     if (type == 'P') return parse(first, second);
     if (type == 'B') {
       bound_ = second;
-      return message('2', "");
+      auto& [sql, answer] = prepared_[bound_];
+      answer = state_->answers(sql);
+      return answer.hangs ? hanging() : message('2', "");
     }
     if (type == 'D') return row_description(prepared_[bound_].second);
     if (type == 'E') {

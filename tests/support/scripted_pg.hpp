@@ -34,7 +34,8 @@ struct PgAnswer {
 /// Runs on the test's io_context.
 class ScriptedPg {
  public:
-  /// Called with the SQL of each Parse (extended protocol) or Query (simple protocol).
+  /// Called with the SQL of each Parse and Bind (extended protocol) or Query (simple protocol). An error counts at the
+  /// Parse, as those of missing tables and rights do.
   using Answers = std::function<PgAnswer(const std::string& sql)>;
 
   /// @param parameters  reported after login: {"server_version", "17.2"}, …
