@@ -308,19 +308,17 @@ class Session:
         self.process = subprocess.Popen(postgres.psql(database, user), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=subprocess.STDOUT, text=True, env={**os.environ, "PGAPPNAME": name})
 
-    def send(self, text):
-        self.process.stdin.write(text)
+    def send(self, statement):
+        self.process.stdin.write(statement + ";\n")
         self.process.stdin.flush()
-        return self
 
     def run(self, statement):
         """Sends and waits until it is done; returns what it printed."""
-        self.send(statement)
-        self.process.stdin.write("\\echo done\n")
-        self.process.stdin.flush()
+        self.send(statement + ";\n\\echo done\n")
         lines = []
-        while (line := self.process.stdout.readline()) not in ("done\n", ""):
+        while (line := self.process.stdout.readline()) != "done\n":
             lines.append(line)
+            assert line, f"psql ended: {''.join(lines)}"
         return "".join(lines)
 
     def stop(self):
