@@ -308,13 +308,13 @@ class Session:
         self.process = subprocess.Popen(postgres.psql(database, user), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=subprocess.STDOUT, text=True, env={**os.environ, "PGAPPNAME": name})
 
-    def send(self, statement):
-        self.process.stdin.write(statement + ";\n")
+    def send(self, statement, then=""):
+        self.process.stdin.write(f"{statement};\n{then}")
         self.process.stdin.flush()
 
     def run(self, statement):
         """Sends and waits until it is done; returns what it printed."""
-        self.send(statement + ";\n\\echo done\n")
+        self.send(statement, then="\\echo done\n")
         lines = []
         while (line := self.process.stdout.readline()) != "done\n":
             lines.append(line)
