@@ -3,6 +3,7 @@
 #include "agent/app/agent.hpp"
 #include "agent/app/config.hpp"
 #include "agent/app/lifecycle.hpp"
+#include "agent/app/postgres_advice.hpp"
 #include "agent/app/redis_on_demand.hpp"
 #include "lib/base/log.hpp"
 #include "lib/base/version.hpp"
@@ -94,6 +95,13 @@ std::optional<std::string> acl_line(asio::io_context& loop, const Config& config
                  });
   loop.run();
   return line;
+}
+
+/// Of what was collected a moment ago: the scraper shares that collection.
+std::vector<std::string> advice_on(asio::io_context& loop, scrape::Scraper& scraper, const scrape::SourceId& id,
+                                   std::chrono::milliseconds timeout) {
+  loop.restart();
+  return postgres_advice(*collect_targets(loop, scraper, {{id.kind}, {id.target}}, timeout).page);
 }
 
 bool all_up(const std::vector<scrape::SourceStatus>& status) {
@@ -218,6 +226,11 @@ int check(const std::optional<std::string>& config_path, bool connects, bool as_
         entry["acl"] = *line;
         if (!as_json) std::cout << "  a user with just the rights for this: " << *line << '\n';
       }
+      if (target.id.kind == "postgres" && target.is_up)
+        for (const auto& line : advice_on(loop, *scraper, target.id, parsed.config.scrape.timeout)) {
+          entry["advice"].push_back(line);
+          if (!as_json) std::cout << "  " << line << '\n';
+        }
       report["targets"].push_back(std::move(entry));
     }
     if (!all_up(collected.status)) code = exit_failed;

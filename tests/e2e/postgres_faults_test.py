@@ -7,7 +7,7 @@ import sys
 import time
 import unittest
 
-from stack import ROOT, Agent, Postgres, Session, Standby, free_port, wait_until
+from stack import BIN, ROOT, Agent, Postgres, Session, Standby, free_port, wait_until
 
 # About the attempt itself: there whether the server is or not.
 OWN = re.compile(r"pg_up|pg_exporter_.*|pg_scrape_collector_.*|postgres_exporter_.*")
@@ -134,6 +134,11 @@ class Faults(unittest.TestCase):
         self.assertEqual(reasons(page, "wal"), {"noperm"})
         self.assertIn("stat_database", collectors(page, 1))
         self.assertEqual(agent.log().count("GRANT pg_monitor TO"), 1)
+        told = subprocess.run([BIN / "midst-agent", "check", "--config", agent.config, "--connect"], capture_output=True,
+                              text=True, timeout=30)
+        self.assertEqual(told.returncode, 0, told.stderr)
+        self.assertIn("  collector wal: noperm\n", told.stdout)
+        self.assertIn('GRANT pg_monitor TO "plain";', told.stdout)
 
     def test_a_missing_extension_is_named_and_found_when_it_comes(self):
         postgres = self.server("shared_preload_libraries=pg_stat_statements")

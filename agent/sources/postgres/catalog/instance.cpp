@@ -11,6 +11,7 @@ constexpr Column columns[] = {
     {.column = "version", .use = Use::label, .groups = of_version},
     {.column = "short_version", .use = Use::label, .groups = of_version},
     {.column = "privilege", .use = Use::label, .groups = of_role},
+    {.column = "rolname", .use = Use::label, .groups = of_role},
     {.column = "is_known",
      .use = Use::unknown,
      .name = "pg_static",
@@ -27,7 +28,7 @@ constexpr Column columns[] = {
 constexpr Query query{.name = "instance",
                       .sql = R"(
 SELECT pg_catalog.version() AS version, (v.num / 10000) || '.' || (v.num % 10000) || '.0' AS short_version,
-       1 AS is_known, 'pg_monitor' AS privilege,
+       1 AS is_known, 'pg_monitor' AS privilege, current_user AS rolname,
        EXISTS (SELECT FROM pg_catalog.pg_roles r
                 WHERE r.rolname = 'pg_monitor' AND pg_catalog.pg_has_role(r.oid, 'USAGE')) AS is_granted,
        pg_catalog.pg_is_in_recovery() AS is_standby,
