@@ -188,6 +188,8 @@ asio::awaitable<Result<Done>> PgbouncerSource::ask_one(std::size_t index, Deadli
     auto rows = co_await std::move(answering);
     const auto now = std::chrono::steady_clock::now();
     if (rows) {
+      // A kept connection that turns out to be dead when it is used is opened anew below us.
+      if (connection_.connect_count() != planned_for_) plan_for_release(is_begin);
       take(command, std::move(*rows), now - sent, now);
       co_return Done{};
     }
@@ -205,8 +207,9 @@ asio::awaitable<Result<Done>> PgbouncerSource::ask_one(std::size_t index, Deadli
   }
 }
 
+/// In the middle of a scrape what was answered already stays; the next one begins anew.
 void PgbouncerSource::plan_for_release(bool is_begin) {
-  planned_for_ = connection_.connect_count();
+  planned_for_ = is_begin ? connection_.connect_count() : 0;
   const auto reported = connection_.parameter("server_version");
   const bool is_known = reported.ends_with("/bouncer");
   ServerFacts facts;
@@ -226,6 +229,7 @@ void PgbouncerSource::take(Command& command, pq::Rows rows, std::chrono::nanosec
     if (!connection_.is_connected() && !command.is_basic) error.code = Errc::unsupported;
     return fail(command, std::move(error), took, now);
   }
+  if (command.memory.queries().empty()) return;  // The release turned out to be another one.
   saturation_.take(command.name(), view_of(rows));
   std::vector<pq::Rows> answers;
   answers.push_back(std::move(rows));
@@ -277,7 +281,7 @@ void PgbouncerSource::add_health(Standing standing, Deadline now, SnapshotBuilde
   builder.add(build_info, {{"version", version()}}, 1);
   for (const auto& command : commands_) {
     const auto& memory = command.memory;
-    if (planned_for_ != 0 && !memory.is_offered()) continue;
+    if (release_ != 0 && !memory.is_offered()) continue;
     const bool is_shown = standing != Standing::down && memory.is_ok() && memory.answered_at();
     builder.add(success, {{"collector", command.name()}}, is_shown ? 1 : 0);
     builder.add(duration, {{"collector", command.name()}}, seconds(memory.last_duration()));

@@ -56,7 +56,7 @@ class PgbouncerSource final : public scrape::Source {
   pq::Connection connection_;
   std::vector<Command> commands_;  ///< In the order in which they are sent.
   Saturation saturation_;
-  std::uint64_t planned_for_ = 0;  ///< connect_count() of the connection that the plan is for.
+  std::uint64_t planned_for_ = 0;  ///< connect_count() of the connection that the plan is for; 0: plan anew.
   int release_ = 0;                ///< Of that plan.
 };
 
