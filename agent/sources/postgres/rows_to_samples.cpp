@@ -1,10 +1,12 @@
 #include "agent/sources/postgres/rows_to_samples.hpp"
 
+#include "agent/sources/postgres/rows_to_histogram.hpp"
 #include "agent/sources/postgres/setting.hpp"
 #include "lib/base/text.hpp"
 
 #include <algorithm>
 #include <array>
+#include <string>
 
 namespace midst::sources {
 namespace {
@@ -17,19 +19,39 @@ using metrics::SnapshotBuilder;
 
 constexpr std::size_t no_column = static_cast<std::size_t>(-1);
 
+/// What follows a histogram's column in the names of the columns that belong to it.
+constexpr std::array<std::string_view, 3> histogram_parts{"_bucket", "_sum", "_count"};
+
 std::size_t index_of(const TableView& rows, std::string_view name) {
   const auto found = std::find(rows.columns.begin(), rows.columns.end(), name);
   return found == rows.columns.end() || name.empty() ? no_column
                                                      : static_cast<std::size_t>(found - rows.columns.begin());
 }
 
+/// @return the number that a column's text is or, by its mapping, stands for.
+std::optional<double> number_of(const Column& column, std::string_view text) {
+  if (column.mapping.empty()) return parse_value(text);
+  for (const auto& mapped : column.mapping)
+    if (mapped.text == text) return mapped.value;
+  return std::nullopt;
+}
+
 /// A Column that the answer has, with its place there.
 struct Bound {
   const Column* column;
   std::size_t index;
-  std::size_t remainder;            ///< no_column where there is none.
-  FamilyBuilder* family = nullptr;  ///< Null for labels.
+  std::size_t remainder;             ///< no_column where there is none.
+  std::array<std::size_t, 3> parts;  ///< Of a histogram.
+  FamilyBuilder* family = nullptr;   ///< Null for labels.
 };
+
+Bound bind(const Column& column, std::size_t index, const TableView& rows) {
+  Bound bound{&column, index, index_of(rows, column.remainder), {no_column, no_column, no_column}};
+  if (column.use == Use::histogram)
+    for (std::size_t i = 0; i < histogram_parts.size(); ++i)
+      bound.parts[i] = index_of(rows, std::string(column.column).append(histogram_parts[i]));
+  return bound;
+}
 
 class ColumnReader {
  public:
@@ -38,7 +60,7 @@ class ColumnReader {
     for (const auto& column : query.columns) {
       const auto index = index_of(rows, column.column);
       if (index == no_column) continue;
-      Bound bound{&column, index, index_of(rows, column.remainder)};
+      auto bound = bind(column, index, rows);
       if (column.use == Use::label) {
         labels_.push_back(bound);
       } else {
@@ -51,6 +73,10 @@ class ColumnReader {
   void read(std::size_t row, Interpretation& result) {
     stored_.clear();
     for (const auto& bound : values_) {
+      if (bound.column->use == Use::histogram) {
+        read_histogram(bound, row, result);
+        continue;
+      }
       const auto value = value_of(bound, row, result);
       if (!value) continue;
       bound.family->add(labels_of(bound.column->groups, row), *value);
@@ -67,7 +93,7 @@ class ColumnReader {
     const auto text = cell(row, bound.index);
     if (!text) return bound.column->null == NullAs::zero ? std::optional(0.0) : std::nullopt;
     if (bound.column->use == Use::presence) return 1;
-    const auto value = parse_value(*text);
+    const auto value = number_of(*bound.column, *text);
     if (!value) {
       ++result.unreadable;
       return std::nullopt;
@@ -76,6 +102,28 @@ class ColumnReader {
     if (bound.remainder != no_column)
       scaled += parse_value(cell(row, bound.remainder).value_or("0")).value_or(0) * bound.column->remainder_scale;
     return scaled;
+  }
+
+  /// As with any value, NULL in one of the four columns is no sample; a column that is missing is a mistake.
+  void read_histogram(const Bound& bound, std::size_t row, Interpretation& result) {
+    std::array<std::string_view, 4> cells;
+    for (std::size_t i = 0; i < cells.size(); ++i) {
+      const auto column = i == 0 ? bound.index : bound.parts[i - 1];
+      if (column == no_column) {
+        ++result.unreadable;
+        return;
+      }
+      const auto text = cell(row, column);
+      if (!text) return;
+      cells[i] = *text;
+    }
+    const auto histogram = parse_histogram({cells[0], cells[1], cells[2], cells[3]}, bound.column->scale);
+    if (!histogram) {
+      ++result.unreadable;
+      return;
+    }
+    bound.family->add(labels_of(bound.column->groups, row), histogram->view());
+    ++result.samples;
   }
 
   /// Label sets are stored once per row and group: the samples of a row share them.
@@ -105,7 +153,7 @@ void read_pair(const Query& query, std::string_view key, std::string_view text, 
                SnapshotBuilder& builder, Interpretation& result) {
   for (const auto& column : query.columns) {
     if (column.column != key) continue;
-    if (const auto value = parse_value(text)) {
+    if (const auto value = number_of(column, text)) {
       builder.family(spec_of(column)).add(labels, *value * column.scale);
       ++result.samples;
     } else {
@@ -137,9 +185,10 @@ std::string_view unit_of(std::string_view metric) noexcept {
 }
 
 metrics::MetricSpec spec_of(const Column& column) noexcept {
-  const auto type = column.use == Use::counter   ? MetricType::counter
-                    : column.use == Use::unknown ? MetricType::unknown
-                                                 : MetricType::gauge;
+  const auto type = column.use == Use::counter     ? MetricType::counter
+                    : column.use == Use::unknown   ? MetricType::unknown
+                    : column.use == Use::histogram ? MetricType::histogram
+                                                   : MetricType::gauge;
   return {column.name, type, unit_of(column.name), column.help};
 }
 

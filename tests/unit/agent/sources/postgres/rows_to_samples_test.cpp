@@ -112,6 +112,20 @@ TEST(RowsToSamples, AnUnreadableValueIsLeftOutAndCounted) {
   EXPECT_THAT(samples_of(snapshot), ElementsAre(Pair("pg_b{}", 2)));
 }
 
+TEST(RowsToSamples, ATextOfAMappingIsItsNumberAndOthersAreUnreadable) {
+  static constexpr Mapped states[] = {{"down", 0}, {"up", 1}, {"3", 7}};
+  constexpr Column columns[] = {
+      {.column = "s", .use = Use::gauge, .name = "pg_s", .help = "S.", .scale = 2, .mapping = states}};
+  const auto [interpretation, snapshot] =
+      read(columns, RecordedRows({"s", "l"}, {{"up", "a"}, {"3", "b"}, {"4", "c"}, {"UP", "d"}, {std::nullopt, "e"}}));
+  EXPECT_THAT(samples_of(snapshot), ElementsAre(Pair("pg_s{}", 2)));
+  EXPECT_EQ(interpretation.samples, 2U);
+  EXPECT_EQ(interpretation.unreadable, 2U);
+  const auto pair = read(columns, RecordedRows({"k", "v"}, {{"s", "3"}, {"s", "5"}}), Shape::key_value);
+  EXPECT_THAT(samples_of(pair.snapshot), ElementsAre(Pair("pg_s{}", 14)));
+  EXPECT_EQ(pair.interpretation.unreadable, 1U);
+}
+
 TEST(RowsToSamples, OneColumnMayBecomeTwoMetricsInTwoUnits) {
   constexpr Column columns[] = {{"t", Use::counter, "pg_t", "Ms."},
                                 {"t", Use::counter, "pg_t_seconds_total", "S.", 1e-3}};
