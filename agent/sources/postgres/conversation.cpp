@@ -52,22 +52,41 @@ double number(const pq::Rows& rows, std::string_view name) {
   return parse_value(cell(rows, name)).value_or(0);
 }
 
-/// Session settings, as one statement that passes over what the server's version does not have.
-std::string session_setup(const Pace& pace) {
+std::string settings_list(const Pace& pace) {
   return fmt::format(
+      "('search_path', 'pg_catalog'), ('statement_timeout', '{}'), ('lock_timeout', '{}'), ('jit', 'off')",
+      pace.statement_timeout.count(), pace.lock_timeout.count());
+}
+
+/// Settings of the session, as one statement that passes over what the server's version does not have.
+pq::Statement session_setup(const Pace& pace) {
+  pq::Statement statement;
+  statement.sql = fmt::format(
       "SELECT pg_catalog.set_config(v.name, v.setting, false)"
-      " FROM (VALUES ('search_path', 'pg_catalog'), ('statement_timeout', '{}'), ('lock_timeout', '{}'),"
-      " ('idle_session_timeout', '0'), ('idle_in_transaction_session_timeout', '0'), ('jit', 'off'),"
+      " FROM (VALUES {}, ('idle_session_timeout', '0'), ('idle_in_transaction_session_timeout', '0'),"
       " ('stats_fetch_consistency', 'none'), ('default_transaction_read_only', 'on')) AS v(name, setting)"
       " JOIN pg_catalog.pg_settings s ON s.name = v.name",
-      pace.statement_timeout.count(), pace.lock_timeout.count());
+      settings_list(pace));
+  return statement;
+}
+
+/// The same for one transaction.
+pq::Statement transaction_setup(const Pace& pace, std::chrono::milliseconds timeout) {
+  auto own = pace;
+  if (timeout.count() > 0) own.statement_timeout = timeout;
+  pq::Statement statement;
+  statement.sql = fmt::format(
+      "SELECT pg_catalog.set_config(v.name, v.setting, true)"
+      " FROM (VALUES {}, ('transaction_read_only', 'on')) AS v(name, setting)",
+      settings_list(own));
+  statement.ends_with_sync = false;
+  return statement;
 }
 
 }  // namespace
 
 pq::ConnectionOptions connection_options(const PostgresOptions& options) {
   pq::ConnectionOptions connection;
-  connection.session_setup = {session_setup(options.pace)};
   connection.max_lifetime = options.connection_lifetime;
   return connection;
 }
@@ -80,7 +99,7 @@ Schedule schedule_of(const Collector& collector, const Pace& pace) {
 Conversation::Conversation(std::span<const Collector* const> collectors, const PostgresOptions& options)
     : target_(options.name),
       edition_(options.compat == Compat::v0_11 ? Edition::v0_11 : Edition::current),
-      facts_ttl_(options.pace.refused_retry),
+      pace_(options.pace),
       catalogue_(collectors.begin(), collectors.end()),
       facts_sql_(facts_sql(catalogue_)) {
   for (const auto* collector : catalogue_)
@@ -100,7 +119,7 @@ asio::awaitable<Result<Done>> Conversation::ask_once(pq::Connection& connection,
   const auto connected = co_await std::move(connecting);
   if (!connected) co_return connected.error();
   const bool is_new = connection.connect_count() != planned_for_;
-  if (is_new || !facts_at_ || Clock::now() - *facts_at_ >= facts_ttl_) {
+  if (is_new || !facts_at_ || Clock::now() - *facts_at_ >= pace_.refused_retry) {
     const auto learned = co_await learn(connection, deadline);
     if (!learned) co_return learned.error();
   }
@@ -109,6 +128,7 @@ asio::awaitable<Result<Done>> Conversation::ask_once(pq::Connection& connection,
     const auto sent = Clock::now();
     auto asked = choose(sent, is_settled);
     if (round > 0 && asked.collectors.empty()) break;
+    needs_setup_ = false;
     auto statements = asked.statements;
     auto answered = co_await connection.pipeline(std::move(statements), deadline);
     if (!answered) co_return answered.error();
@@ -121,20 +141,23 @@ asio::awaitable<Result<Done>> Conversation::ask_once(pq::Connection& connection,
 
 /// What the server is and has: one turn for a new connection, and one now and then.
 asio::awaitable<Result<Done>> Conversation::learn(pq::Connection& connection, Deadline deadline) {
+  const bool is_new = connection.connect_count() != planned_for_;
+  auto instance = instance_statement();
   pq::Statement facts;
   facts.sql = facts_sql_;
-  std::vector<pq::Statement> statements{instance_statement(), std::move(facts)};
+  if (is_new) instance.prepared_name.clear();  // before it is known whether there is a pooler
+  std::vector<pq::Statement> statements{std::move(instance), std::move(facts)};
   auto answered = co_await connection.pipeline(std::move(statements), deadline);
   if (!answered) co_return answered.error();
   facts_.version = connection.server_version();
   facts_.edition = edition_;
   if (!answered->front().error()) facts_.is_standby = cell(answered->front(), "is_standby") == "t";
+  if (is_new) notice_pooler(connection, answered->front());
   if (const auto& rows = answered->back(); !rows.error())
     read_facts(view_of(rows), facts_);
   else
     log::warn("the server's extensions and columns cannot be read",
               {{"target", target_}, {"error", rows.error()->message}});
-  const bool is_new = connection.connect_count() != planned_for_;
   for (auto& memory : collectors_) log_change(is_new ? memory.prepare(facts_) : memory.plan_again(facts_), memory);
   planned_for_ = connection.connect_count();
   facts_at_ = Clock::now();
@@ -150,27 +173,39 @@ Conversation::Asked Conversation::choose(Deadline now, const std::vector<bool>& 
     (shares_statistics && collectors_[i].collector().reads_stats ? sharing : asked.collectors).push_back(i);
   }
   asked.collectors.insert(asked.collectors.end(), sharing.begin(), sharing.end());
+  if (needs_setup_) asked.statements.push_back(session_setup(pace_));
   asked.statements.push_back(instance_statement());
+  asked.leading = asked.statements.size();
   for (const auto index : asked.collectors) {
-    const auto& memory = collectors_[index];
     const bool joins_next = !sharing.empty() && index != sharing.back() &&
                             std::find(sharing.begin(), sharing.end(), index) != sharing.end();
-    for (const auto& planned : memory.queries()) {
-      asked.statements.push_back(statement_of(planned, memory.collector()));
-      asked.statements.back().ends_with_sync = !joins_next && &planned == &memory.queries().back();
-    }
+    add_statements(collectors_[index], joins_next, asked.statements);
   }
   asked.statements.push_back(clock_statement());
+  if (is_pooled_)
+    for (auto& statement : asked.statements) statement.prepared_name.clear();
   return asked;
+}
+
+void Conversation::add_statements(const CollectorMemory& memory, bool joins_next,
+                                  std::vector<pq::Statement>& statements) const {
+  if (is_pooled_) statements.push_back(transaction_setup(pace_, memory.collector().timeout));
+  for (const auto& planned : memory.queries()) {
+    statements.push_back(statement_of(planned, memory.collector()));
+    statements.back().ends_with_sync = !joins_next && &planned == &memory.queries().back();
+    if (is_pooled_) statements.back().statement_timeout = {};
+  }
 }
 
 void Conversation::take(const Asked& asked, std::vector<pq::Rows> rows, Deadline sent, std::vector<bool>& is_settled) {
   const auto now = Clock::now();
-  auto answered = std::max(sent, rows.front().received());
-  auto next = std::next(rows.begin());
+  auto& instance = rows[asked.leading - 1];
+  auto answered = std::max(sent, instance.received());
+  auto next = rows.begin() + static_cast<std::ptrdiff_t>(asked.leading);
   bool has_cause = false;
   for (const auto index : asked.collectors) {
     auto& memory = collectors_[index];
+    if (is_pooled_) ++next;  // past the transaction's settings
     const auto end = next + static_cast<std::ptrdiff_t>(memory.queries().size());
     const auto last = std::max(answered, std::prev(end)->received());
     std::vector<pq::Rows> answers(std::make_move_iterator(next), std::make_move_iterator(end));
@@ -188,7 +223,20 @@ void Conversation::take(const Asked& asked, std::vector<pq::Rows> rows, Deadline
                memory);
     answered = last;
   }
-  take_instance(std::move(rows.front()), rows.back());
+  take_instance(std::move(instance), rows.back());
+}
+
+/// A pooler makes up the process id that it tells at login.
+void Conversation::notice_pooler(const pq::Connection& connection, const pq::Rows& instance) {
+  const auto pid = cell(instance, "pid");
+  const bool was_pooled = is_pooled_;
+  is_pooled_ = !pid.empty() && pid != fmt::format("{}", connection.backend_pid());
+  needs_setup_ = !is_pooled_;
+  if (is_pooled_ && !was_pooled)
+    log::warn(
+        "a pooler stands before the server: nothing is prepared, and each collector takes a transaction with its "
+        "settings; let dsn name the server itself",
+        {{"target", target_}, {"server", connection.conninfo().server_label()}});
 }
 
 void Conversation::take_instance(pq::Rows rows, const pq::Rows& clock) {

@@ -15,7 +15,7 @@
 
 namespace midst::sources {
 
-/// @return how a connection of this target is opened: session settings, lifetime.
+/// @return how a connection of this target is kept.
 [[nodiscard]] pq::ConnectionOptions connection_options(const PostgresOptions& options);
 
 /// @return how often a collector is asked, with what the configuration says instead.
@@ -47,23 +47,29 @@ class Conversation {
   [[nodiscard]] const pq::Rows* instance() const noexcept { return instance_ ? &*instance_ : nullptr; }
   /// @return how long the server's process has worked for this database since the start, by its own clock.
   [[nodiscard]] double backend_seconds() const noexcept { return backend_seconds_; }
+  /// @return whether somebody stands between us and the server's process: a pooler, which gives each transaction to
+  /// whichever process is free. Nothing is then set or prepared beyond a transaction, since others would inherit it.
+  [[nodiscard]] bool is_pooled() const noexcept { return is_pooled_; }
 
  private:
   struct Asked {
     std::vector<std::size_t> collectors;  ///< Indexes, in the order of the pipeline.
     std::vector<pq::Statement> statements;
+    std::size_t leading = 0;  ///< Statements in front of the collectors'; the last of them is instance_query().
   };
 
   [[nodiscard]] asio::awaitable<Result<Done>> ask_once(pq::Connection& connection, Deadline deadline);
   [[nodiscard]] asio::awaitable<Result<Done>> learn(pq::Connection& connection, Deadline deadline);
   [[nodiscard]] Asked choose(Deadline now, const std::vector<bool>& is_settled) const;
+  void add_statements(const CollectorMemory& memory, bool joins_next, std::vector<pq::Statement>& statements) const;
+  void notice_pooler(const pq::Connection& connection, const pq::Rows& instance);
   void take(const Asked& asked, std::vector<pq::Rows> rows, Deadline sent, std::vector<bool>& is_settled);
   void take_instance(pq::Rows rows, const pq::Rows& clock);
   void log_change(Change change, const CollectorMemory& memory) const;
 
   std::string target_;
   Edition edition_;
-  std::chrono::seconds facts_ttl_;
+  Pace pace_;
   std::vector<const Collector*> catalogue_;
   std::string facts_sql_;
   std::vector<CollectorMemory> collectors_;
@@ -71,6 +77,8 @@ class Conversation {
   std::optional<Deadline> facts_at_;
   std::optional<pq::Rows> instance_;
   double backend_seconds_ = 0;
+  bool is_pooled_ = false;
+  bool needs_setup_ = false;       ///< The session's settings have still to be made.
   std::uint64_t planned_for_ = 0;  ///< connect_count() of the connection the statements are planned for.
 };
 

@@ -33,7 +33,7 @@ constexpr MetricSpec duration{"pg_scrape_collector_duration_seconds", MetricType
                               "Time from the answer before it in the pipeline to the collector's last answer, at its "
                               "last attempt: its share of the one round trip."};
 constexpr MetricSpec age{"midst_pg_collector_age_seconds", MetricType::gauge, "seconds",
-                         "How long ago what the page shows of a collector was asked; database is empty for what is "
+                         "How long ago what the page shows of a collector was asked; datname is empty for what is "
                          "told of the whole server."};
 constexpr MetricSpec interval{"midst_pg_collector_interval_seconds", MetricType::gauge, "seconds",
                               "How long an answer of the collector is served again: its ttl, or longer when its cost "
@@ -45,12 +45,17 @@ constexpr MetricSpec skipped_total{"midst_pg_values_skipped_total", MetricType::
 constexpr MetricSpec backend_seconds{
     "midst_pg_backend_seconds_total", MetricType::counter, "seconds",
     "Time that the server's processes have worked for this agent, by their own clock."};
-constexpr MetricSpec own_specs[] = {up,         scrape_error, scrape_duration, scrapes_total,
-                                    build_info, success,      duration,        age,
-                                    interval,   errors_total, skipped_total,   backend_seconds};
+constexpr MetricSpec pooled{"midst_pg_behind_pooler", MetricType::gauge, "",
+                            "Whether a pooler stands between the agent and the server."};
+constexpr MetricSpec own_specs[] = {
+    pooled,   up,  scrape_error, scrape_duration, scrapes_total, build_info,     success,
+    duration, age, interval,     errors_total,    skipped_total, backend_seconds};
 
 /// With more than this in its caches the server's process is exchanged for a new one.
 constexpr double most_backend_bytes = 32.0 * 1024 * 1024;
+
+/// How often that may happen.
+constexpr std::chrono::minutes shortest_backend_life{10};
 
 double seconds(std::chrono::nanoseconds time) {
   return std::chrono::duration<double>(time).count();
@@ -146,7 +151,7 @@ void add_ages(const Conversation& conversation, std::string_view database, Deadl
   for (const auto& memory : conversation.collectors()) {
     if (!memory.is_ok() || !memory.answered_at()) continue;
     const auto of = memory.collector().scope == Scope::database ? database : std::string_view();
-    const auto labels = builder.labels({{"collector", memory.collector().name}, {"database", of}});
+    const auto labels = builder.labels({{"collector", memory.collector().name}, {"datname", of}});
     builder.family(age).add(labels, seconds(now - *memory.answered_at()));
     builder.family(interval).add(labels, seconds(memory.interval()));
   }
@@ -197,14 +202,16 @@ std::vector<MetricSpec> PostgresSource::specs() const {
 asio::awaitable<Result<metrics::Snapshot>> PostgresSource::collect(Deadline deadline) {
   const auto began = std::chrono::steady_clock::now();
   ++scrapes_;
-  databases_->begin_visits(deadline);
+  // A database that hangs must not take the page of all others with it.
+  const auto visits_end = began + (deadline - began) * 4 / 5;
+  databases_->begin_visits(visits_end);
   auto asking = ask(deadline);
   const auto asked = co_await std::move(asking);
   if (asked) {
-    sampler_.begin(main_.facts());
+    sampler_.begin(main_.facts(), main_.is_pooled());
     take_instance();
     take_database_names();
-    auto visiting = databases_->finish_visits(deadline);
+    auto visiting = databases_->finish_visits(visits_end);
     co_await std::move(visiting);
   }
   const auto now = std::chrono::steady_clock::now();
@@ -251,9 +258,8 @@ void PostgresSource::expire_settings_after_reload(std::string_view loaded) {
 void PostgresSource::take_database_names() {
   for (const auto& memory : main_.collectors()) {
     const auto answers = memory.answers();
-    if (memory.collector().name == "backend_memory" && !answers.empty() &&
-        parse_value(cell(answers.front(), "bytes")).value_or(0) > most_backend_bytes)
-      connection_->close();
+    if (memory.collector().name == "backend_memory" && !answers.empty())
+      recycle_backend(parse_value(cell(answers.front(), "bytes")).value_or(0));
     if (memory.collector().name != database_list_collector.name || answers.empty()) continue;
     const auto name = answers.front().column("datname"), is_connected = answers.front().column("is_connected");
     if (!name || !is_connected) continue;
@@ -289,6 +295,16 @@ void PostgresSource::tell_limits(Deadline now) const {
     options_.server_limits->forget(options_.name);
 }
 
+/// A process that is large from the start is not exchanged again and again.
+void PostgresSource::recycle_backend(double bytes) {
+  const auto now = std::chrono::steady_clock::now();
+  if (bytes <= most_backend_bytes || (recycled_at_ && now - *recycled_at_ < shortest_backend_life)) return;
+  recycled_at_ = now;
+  log::info("the server's process for this agent has grown and is exchanged for a new one",
+            {{"target", options_.name}, {"bytes", bytes}});
+  connection_->close();
+}
+
 void PostgresSource::add_collectors(SnapshotBuilder& builder, Deadline now) const {
   const Label server{"server", server_label_};
   const auto labelled = std::span(&server, 1);
@@ -317,6 +333,7 @@ void PostgresSource::add_health(bool is_up, SnapshotBuilder& builder) const {
     cost += conversation->backend_seconds();
   }
   builder.add(backend_seconds, cost);
+  builder.add(pooled, main_.is_pooled() ? 1 : 0);
   const bool is_planned = main_.facts().version != 0;
   for (const auto& [name, of] : tallies) {
     if (is_planned && !of.is_offered) continue;

@@ -14,6 +14,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,7 @@ class PostgresSource final : public scrape::Source {
   void take_instance();
   void take_database_names();
   void tell_limits(Deadline now) const;
+  void recycle_backend(double bytes);
   void say_privileges(std::string_view is_granted);
   void expire_settings_after_reload(std::string_view loaded);
   void add_collectors(metrics::SnapshotBuilder& builder, Deadline now) const;
@@ -53,6 +55,7 @@ class PostgresSource final : public scrape::Source {
   std::string connected_;       ///< Name of the connected database, as the server says it.
   std::string conf_load_time_;  ///< Of the scrape before, as the server printed it.
   std::string privilege_;       ///< "t" or "f" of the scrape before.
+  std::optional<Deadline> recycled_at_;
   std::uint64_t scrapes_ = 0;
   std::chrono::nanoseconds last_duration_{0};
 };

@@ -102,12 +102,13 @@ WaitSampler::~WaitSampler() {
   state_->tick.cancel();
 }
 
-void WaitSampler::begin(const ServerFacts& facts) {
+void WaitSampler::begin(const ServerFacts& facts, bool is_pooled) {
   auto& state = *state_;
   if (state.interval.count() == 0) return;
   auto planned = plan(wait_samples_collector, facts);
   state.statement.reset();
   if (planned && !planned->empty()) state.statement = std::move(planned->front());
+  if (state.statement && is_pooled) state.statement->prepared_name.clear();
   if (state.is_running) return;
   state.is_running = true;
   asio::co_spawn(state.executor, look_again_and_again(state_), asio::detached);

@@ -26,7 +26,8 @@ class WaitSampler {
   WaitSampler& operator=(const WaitSampler&) = delete;
 
   /// Begins, or goes on with the statement for another server.
-  void begin(const ServerFacts& facts);
+  /// @param is_pooled  nothing is to be prepared.
+  void begin(const ServerFacts& facts, bool is_pooled);
 
   /// Ends when no look is under way, and keeps further ones off until release(): two cannot talk on one connection.
   [[nodiscard]] asio::awaitable<void> hold();

@@ -143,7 +143,7 @@ TEST_F(PostgresConversation, CollectorsOfAnotherVersionAreNeitherAskedNorReporte
   const auto page = scrape();
   ASSERT_TRUE(page);
   EXPECT_EQ(success(*page, "stat_checkpointer"), -1);
-  EXPECT_EQ(asked("pg_stat_checkpointer"), 0U);
+  EXPECT_EQ(asked("FROM pg_catalog.pg_stat_checkpointer"), 0U);
   play("17.2");
   seen_ = 0;
   EXPECT_EQ(success(*scrape(), "stat_checkpointer"), 1);

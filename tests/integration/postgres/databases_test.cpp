@@ -103,7 +103,7 @@ TEST_F(PostgresDatabases, SayHowOldIsWhatIsShown) {
   // With two connections and turns of the collectors' ttl the first two are shown, and no new ones at once.
   EXPECT_THAT(label_values(page, "midst_pg_database_age_seconds", "datname"), ElementsAre("shop_0", "shop_1"));
   const auto age =
-      value_of(page, "midst_pg_collector_age_seconds", {{"collector", "stat_user_tables"}, {"database", "shop_0"}});
+      value_of(page, "midst_pg_collector_age_seconds", {{"collector", "stat_user_tables"}, {"datname", "shop_0"}});
   ASSERT_TRUE(age);
   EXPECT_GT(*age, 0);
   EXPECT_LT(*age, 30);
@@ -184,6 +184,33 @@ TEST_F(PostgresDatabases, OneThatCannotBeEnteredSaysSoAndTheRestIsThere) {
   EXPECT_EQ(value_of(page, "pg_scrape_collector_success", {{"collector", "stat_database"}}), 1);
   server_->set_hba("local all all trust\nhost all all 127.0.0.1/32 trust\n");
   server_->sql("DROP DATABASE closed");
+}
+
+TEST_F(PostgresDatabases, ThroughAPoolerNothingIsLeftBehindForOthers) {
+  const test::PgBouncerServer pooler(*server_, {"default_pool_size=1"});
+  auto chosen = options(pooler.dsn("postgres"));
+  chosen.databases.include.clear();
+  PostgresSource source(io_.get_executor(), chosen);
+  (void)scrape(source);
+  const auto page = scrape(source);
+  EXPECT_EQ(value_of(page, "midst_pg_behind_pooler", {}), 1);
+  const auto* success = page.find("pg_scrape_collector_success");
+  ASSERT_NE(success, nullptr);
+  EXPECT_THAT(success->values, testing::Each(1));
+  EXPECT_GT(success->values.size(), 15U);
+  // The pool has one connection: what an application gets is the one that was used a moment ago.
+  const auto left =
+      test::run_command({"psql", "-XAtq", "-c",
+                         "SELECT string_agg(name || '=' || setting, ' ' ORDER BY name) FROM pg_settings WHERE name IN "
+                         "('default_transaction_read_only', 'statement_timeout', 'lock_timeout', 'jit')",
+                         "-c", "SELECT count(*) FROM pg_prepared_statements", pooler.dsn("postgres")});
+  EXPECT_EQ(left.output, "default_transaction_read_only=off jit=on lock_timeout=0 statement_timeout=0\n0\n");
+}
+
+TEST_F(PostgresDatabases, WithoutAPoolerTheSessionIsItsOwn) {
+  PostgresSource source(io_.get_executor(), options());
+  const auto page = scrape(source);
+  EXPECT_EQ(value_of(page, "midst_pg_behind_pooler", {}), 0);
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// pg_static: who the server is; and whether this role may see everything.
+// pg_static: who the server is; and whether this role may see everything. Before PostgreSQL 10 there is no pg_monitor,
+// and only a superuser sees everything.
 #include "agent/sources/postgres/catalog.hpp"
 
 namespace midst::sources {
@@ -26,12 +27,16 @@ constexpr Column columns[] = {
 };
 
 constexpr Query query{.name = "instance",
+                      .from_version = 90'600,
                       .sql = R"(
-SELECT pg_catalog.version() AS version, (v.num / 10000) || '.' || (v.num % 10000) || '.0' AS short_version,
+SELECT pg_catalog.version() AS version,
+       CASE WHEN v.num < 100000 THEN (v.num / 10000) || '.' || (v.num / 100 % 100) || '.' || (v.num % 100)
+            ELSE (v.num / 10000) || '.' || (v.num % 10000) || '.0' END AS short_version,
        1 AS is_known, 'pg_monitor' AS privilege, current_user AS rolname,
        EXISTS (SELECT FROM pg_catalog.pg_roles r
-                WHERE r.rolname = 'pg_monitor' AND pg_catalog.pg_has_role(r.oid, 'USAGE')) AS is_granted,
-       pg_catalog.pg_is_in_recovery() AS is_standby,
+                WHERE r.rolname = 'pg_monitor' AND pg_catalog.pg_has_role(r.oid, 'USAGE')
+                   OR v.num < 100000 AND r.rolname = current_user AND r.rolsuper) AS is_granted,
+       pg_catalog.pg_is_in_recovery() AS is_standby, pg_catalog.pg_backend_pid() AS pid,
        EXTRACT(EPOCH FROM pg_catalog.clock_timestamp()) AS server_time,
        EXTRACT(EPOCH FROM pg_catalog.pg_conf_load_time()) AS conf_load_time
   FROM (SELECT pg_catalog.current_setting('server_version_num')::int AS num) AS v)",
