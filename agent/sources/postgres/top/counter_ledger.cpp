@@ -133,12 +133,13 @@ void CounterLedger::end(Deadline now, Answer answer) {
   const auto changed = top_.update(weigh(now), now);
   for (const auto id : changed.displaced) leave(id);
   book_members();
-  for (const auto id : changed.joined) join(id, true);
-  for (const auto id : changed.displacing) join(id, false);
+  for (const auto id : changed.joined) join(id);
+  for (const auto id : changed.displacing) join(id);
   book_newcomers(answer);
   // Counts of a whole life choose the first members; after that only what happens counts.
   if (!ended_at_)
     for (auto& key : keys_) key.activity = 0;
+  has_rest_ = has_rest_ || has_overflowed_;
   members_.clear();
   for (std::uint32_t id = 0; id < keys_.size(); ++id) {
     const auto& key = keys_[id];
@@ -211,9 +212,10 @@ void CounterLedger::book_members() {
   }
 }
 
-/// A newcomer that finds room begins with its count, as every series of the server would. One that was counted in the
-/// rest until now, or is now because it displaces another, begins at zero or where it once left.
-void CounterLedger::join(std::uint32_t id, bool has_room) {
+/// While all keys fit a newcomer begins with its count, as every series of the server would. Later the rest has what it
+/// had before, and it begins at zero, or where it once left: what happened at this look would be lost otherwise, since
+/// nobody counts the first value of a series.
+void CounterLedger::join(std::uint32_t id) {
   auto& key = keys_[id];
   if (free_places_.empty()) {
     key.place = static_cast<std::uint32_t>(places_.size());
@@ -233,7 +235,7 @@ void CounterLedger::join(std::uint32_t id, bool has_room) {
     remembered_.erase(entry);
     return;
   }
-  if (!key.is_new || !has_room) return;
+  if (!key.is_new || has_overflowed_) return;
   add_counts_of(id, place.total);
   place.is_in_step = options_.totals == Totals::follow_server;
   key.is_new = false;
@@ -248,7 +250,7 @@ void CounterLedger::book_newcomers(Answer answer) {
       has_rest_ = true;
     }
     key.is_new = false;
-    has_rest_ = has_rest_ || key.place == no_place;
+    has_overflowed_ = has_overflowed_ || key.place == no_place;
     if (key.look == look_)
       key.lanes = answer == Answer::whole ? key.lanes_now : static_cast<std::uint8_t>(key.lanes | key.lanes_now);
   }

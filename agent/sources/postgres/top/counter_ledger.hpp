@@ -130,7 +130,7 @@ class CounterLedger {
   void drop_gone(Deadline now);
   [[nodiscard]] std::vector<Candidate> weigh(Deadline now);
   void book_members();
-  void join(std::uint32_t id, bool has_room);
+  void join(std::uint32_t id);
   void leave(std::uint32_t id);
   void book_newcomers(Answer answer);
   void remember(std::uint32_t id);
@@ -152,7 +152,7 @@ class CounterLedger {
   std::uint32_t look_ = 0;
   std::uint64_t untracked_ = 0;
   Continuity continuity_ = Continuity::same;
-  bool was_whole_ = true, left_out_now_ = false, has_rest_ = false;
+  bool was_whole_ = true, left_out_now_ = false, has_rest_ = false, has_overflowed_ = false;
 };
 
 }  // namespace midst::sources
