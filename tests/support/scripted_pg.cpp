@@ -29,7 +29,7 @@ struct ScriptedPg::State {
   Answers answers;
   std::vector<std::shared_ptr<tcp::socket>> sockets;
   std::vector<std::string> executed;
-  std::string refusal_state, refusal;
+  std::string refusal_state, refusal, hanging_database;
   std::size_t logins = 0;
 };
 
@@ -110,9 +110,17 @@ class Talk {
       if (head.empty()) co_return false;
       const auto rest = co_await read(number_at(head) - 8);
       const auto code = number_at(head.substr(4));
-      if (code != ssl_request && code != gss_request) break;
+      if (code != ssl_request && code != gss_request) {
+        is_hanging_ = !state_->hanging_database.empty() &&
+                      rest.find("database" + text("") + text(state_->hanging_database)) != std::string::npos;
+        break;
+      }
       const bool is_sent = co_await send("N");
       if (!is_sent) co_return false;
+    }
+    if (is_hanging_) {
+      auto hanging = hang();
+      co_return co_await std::move(hanging);
     }
     if (!state_->refusal_state.empty()) {
       PgAnswer refused;
@@ -320,6 +328,10 @@ const std::vector<std::string>& ScriptedPg::executed() const noexcept {
 void ScriptedPg::refuse_logins(std::string sqlstate, std::string message) {
   state_->refusal_state = std::move(sqlstate);
   state_->refusal = std::move(message);
+}
+
+void ScriptedPg::hang_logins_to(std::string database) {
+  state_->hanging_database = std::move(database);
 }
 
 void ScriptedPg::cut() {

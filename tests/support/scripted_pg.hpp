@@ -52,6 +52,8 @@ class ScriptedPg {
   [[nodiscard]] const std::vector<std::string>& executed() const noexcept;
   /// Logins are refused with this error from now on, "53300" for one; empty: they are taken.
   void refuse_logins(std::string sqlstate, std::string message);
+  /// Logins to this database are never answered; empty: to none.
+  void hang_logins_to(std::string database);
   /// Closes every connection without a word.
   void cut();
 

@@ -211,7 +211,7 @@ asio::awaitable<Result<metrics::Snapshot>> PostgresSource::collect(Deadline dead
     sampler_.begin(main_.facts(), main_.is_pooled());
     take_instance();
     take_database_names();
-    auto visiting = databases_->finish_visits(visits_end);
+    auto visiting = databases_->finish_visits(visits_end + (deadline - visits_end) / 2);
     co_await std::move(visiting);
   }
   const auto now = std::chrono::steady_clock::now();

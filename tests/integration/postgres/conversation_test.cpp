@@ -149,5 +149,24 @@ TEST_F(PostgresConversation, CollectorsOfAnotherVersionAreNeitherAskedNorReporte
   EXPECT_EQ(success(*scrape(), "stat_checkpointer"), 1);
 }
 
+TEST_F(PostgresConversation, ADatabaseThatHangsCostsItselfAndNoOther) {
+  special_["has_database_privilege(d.oid, 'CONNECT')"] =
+      PgAnswer::recorded("datname\tis_connected\npostgres\tt\ngood\tf\nhung\tf\n");
+  special_["FROM pg_catalog.pg_stat_user_tables"] =
+      PgAnswer::recorded("datname\tschemaname\trelname\tseq_scan\ngood\tpublic\torders\t7\n");
+  play("15.4");
+  server_->hang_logins_to("hung");
+  ASSERT_TRUE(scrape());
+  const auto began = std::chrono::steady_clock::now();
+  const auto page = scrape(2s);
+  ASSERT_TRUE(page) << page.error().message;
+  EXPECT_LT(std::chrono::steady_clock::now() - began, 1900ms);
+  EXPECT_EQ(value_of(*page, "midst_pg_database_up", {{"datname", "good"}}), 1);
+  EXPECT_EQ(value_of(*page, "midst_pg_database_up", {{"datname", "hung"}}), 0);
+  EXPECT_EQ(value_of(*page, "midst_pg_database_errors_total", {{"reason", "timeout"}}), 1);
+  EXPECT_EQ(success(*page, "stat_database"), 1);
+  EXPECT_EQ(success(*page, "stat_user_tables"), 0);
+}
+
 }  // namespace
 }  // namespace midst::sources
