@@ -1,10 +1,14 @@
 """A TCP proxy on loopback that hands on every piece of a stream a fixed time after it came, in both directions.
 
-Run as a program of its own, so that neither peer nor the measuring client shares an interpreter with it."""
+At SIGUSR1 it prints a line of JSON: how many connections there were, and how many turns the clients took on them. A
+turn is what a client sends before it has heard anything new. Run as a program of its own, so that neither peer nor the
+measuring client shares an interpreter with it."""
 import argparse
 import heapq
 import itertools
+import json
 import select
+import signal
 import socket
 import time
 
@@ -17,6 +21,9 @@ class Proxy:
         self.upstream_port, self.delay = upstream_port, delay_seconds
         self.peer_of = {}
         self.due, self.order = [], itertools.count()  # (time, order, to whom, bytes; b"" closes)
+        self.clients, self.has_heard = set(), set()  # clients; those of them whose next piece begins a turn
+        self.counts = {"connections": 0, "turns": 0}
+        signal.signal(signal.SIGUSR1, lambda *_: print(json.dumps(self.counts), flush=True))
 
     def run(self):
         while True:
@@ -33,6 +40,9 @@ class Proxy:
         for one in (client, server):
             one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.peer_of[client], self.peer_of[server] = server, client
+        self.counts["connections"] += 1
+        self.clients.add(client)
+        self.has_heard.add(client)
 
     def receive(self, sender):
         try:
@@ -40,14 +50,21 @@ class Proxy:
         except OSError:
             piece = b""
         receiver = self.peer_of[sender]
+        if piece and sender in self.has_heard:
+            self.has_heard.discard(sender)
+            self.counts["turns"] += 1
         if not piece:
             del self.peer_of[sender]
+            self.clients.discard(sender)
+            self.has_heard.discard(sender)
         heapq.heappush(self.due, (time.monotonic() + self.delay, next(self.order), receiver, piece))
 
     def deliver(self, receiver, piece):
         try:
             if piece:
                 receiver.sendall(piece)
+                if receiver in self.clients:
+                    self.has_heard.add(receiver)
             else:
                 receiver.shutdown(socket.SHUT_WR)
         except OSError:

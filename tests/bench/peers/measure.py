@@ -32,8 +32,8 @@ def rss_bytes(pid):
 class Scraper:
     """Scrapes one program over a kept connection, as Prometheus does."""
 
-    def __init__(self, server, path="/metrics", headers=None, seconds=60):
-        self.server, self.path = server, path
+    def __init__(self, server, path="/metrics", headers=None, seconds=60, up="redis_up"):
+        self.server, self.path, self.up_line = server, path, f"\n{up} 1\n"
         self.headers = {"X-Prometheus-Scrape-Timeout-Seconds": "30", **(headers or {})}
         self.connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=seconds)
 
@@ -49,10 +49,10 @@ class Scraper:
         return taken, body.decode()
 
     def up(self):
-        """A page that says that Redis is up, or an error: a failed scrape is cheap and must not be measured."""
+        """A page that says that the server is up, or an error: a failed scrape is cheap and must not be measured."""
         taken, page = self()
-        if "\nredis_up 1\n" not in page:
-            raise AssertionError(f"{self.server.name} says that Redis is down")
+        if self.up_line not in page:
+            raise AssertionError(f"{self.server.name} does not say {self.up_line.strip()}")
         return taken, page
 
     def close(self):
@@ -89,7 +89,7 @@ class Report:
     def __init__(self):
         self.results = []
 
-    def compare(self, title, unit, scale, values, ours, limit):
+    def compare(self, title, unit, scale, values, ours, limit, is_judged=True):
         """Ours against each other name of `values`; `limit` bounds ours/theirs for the first of them, the judge."""
         medians = {name: statistics.median(series) * scale for name, series in values.items()}
         print(f"\n{title}")
@@ -101,10 +101,10 @@ class Report:
             if name == ours:
                 continue
             ratio = medians[ours] / medians[name]
-            verdict = ("pass" if ratio <= limit else "FALLS SHORT") if name == judge else "told, not judged"
+            verdict = ("pass" if ratio <= limit else "FALLS SHORT") if is_judged and name == judge else "told, not judged"
             print(f"  ours / {name}: 1/{1 / ratio:.1f} of it; to be at most 1/{1 / limit:g}: {verdict}")
             self.results.append({"title": title, "against": name, "unit": unit, "ours": medians[ours], "theirs": medians[name],
-                                 "ratio": ratio, "limit": limit, "judged": name == judge, "holds": ratio <= limit,
+                                 "ratio": ratio, "limit": limit, "judged": is_judged and name == judge, "holds": ratio <= limit,
                                  "blocks": {"ours": values[ours], "theirs": values[name]}})
 
     def claim(self, title, text, holds, judged=True, **numbers):
