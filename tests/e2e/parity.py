@@ -8,7 +8,8 @@ from stack import ROOT, get, samples
 
 # The exporters' Go runtime and HTTP handler, which are about their own process.
 NOT_COMPARED = re.compile(r"^(go_|promhttp_|process_)")
-ROW = re.compile(r"^\|\s*`(?P<series>[^`]+)`\s*\|\s*(?P<kind>missing|labels|value|type|noise)\s*\|\s*(?P<why>.+?)\s*\|$")
+ROW = re.compile(r"^\|\s*`(?P<series>[^`]+)`\s*\|\s*(?P<kind>missing|labels|value|type|noise|fleeting|server)\s*"
+                 r"\|\s*(?P<why>.+?)\s*\|$")
 
 
 def documented(section, subsection=None):
@@ -29,9 +30,21 @@ def shown(series):
     return name + ("{" + ",".join(f'{key}="{value}"' for key, value in labels) + "}" if labels else "")
 
 
-def differences(before, ours, after):
-    """{(series, kind): detail}: names we lack, label sets we lack, values that stood still and are not ours, types."""
-    first, mine, last = samples(before), samples(ours), samples(after)
+def without_server(page, names):
+    """The page's samples, those whose name is in `names` (regular expressions) without their label "server"."""
+    stripped = {}
+    for (name, labels), value in page.items():
+        if any(re.fullmatch(pattern, name) for pattern in names):
+            labels = tuple(label for label in labels if label[0] != "server")
+        stripped[name, labels] = value
+    return stripped
+
+
+def differences(before, ours, after, serverless=()):
+    """{(series, kind): detail}: names we lack, label sets we lack, values that stood still and are not ours, types.
+    Those of theirs whose names are `serverless` are compared without their label "server", and reported as "server"."""
+    mine = samples(ours)
+    first, last = (without_server(samples(page), serverless) for page in (before, after))
     by_name = {}
     for name, labels in mine:
         by_name.setdefault(name, []).append(labels)
@@ -50,6 +63,9 @@ def differences(before, ours, after):
         value = mine[series[0], own]
         if first[series] == last[series] and abs(value - first[series]) > 1e-9 * abs(first[series]):
             found[shown(series), "value"] = f"theirs {first[series]}, ours {value}"
+    for name, labels in samples(before):
+        if "server" in dict(labels) and (name, labels) not in first:
+            found[name, "server"] = "theirs has the label server, which 0.20 dropped"
     their_types, my_types = types(before), types(ours)
     for name in their_types.keys() & my_types.keys():
         if their_types[name] != my_types[name] and not NOT_COMPARED.match(name):
@@ -59,8 +75,10 @@ def differences(before, ours, after):
 
 class Explanations:
     """The rows of docs/parity.md for one exporter. Every difference must match a row, and every row must match a
-    difference, so that neither hides something nor keeps what is no longer true; only rows marked "noise", about values
-    that move by themselves or because one of the two looks, may be idle."""
+    difference, so that neither hides something nor keeps what is no longer true; only rows marked "noise" and "fleeting",
+    about values and series that move or come by themselves or because one of the two looks, may be idle."""
+
+    IDLE = {"noise": "value", "fleeting": "labels"}
 
     def __init__(self, rows):
         self.rows, self.used = rows, set()
@@ -69,8 +87,8 @@ class Explanations:
         """Those of the differences that no row explains."""
         left = {}
         for (series, kind), detail in sorted(found.items()):
-            kinds = (kind, "noise") if kind == "value" else (kind,)
-            matching = [row for row in self.rows if row[1] in kinds and re.fullmatch(row[0], series)]
+            matching = [row for row in self.rows
+                        if kind in (row[1], self.IDLE.get(row[1])) and re.fullmatch(row[0], series, re.S)]
             self.used.update(matching)
             if not matching:
                 left[series, kind] = detail
@@ -78,7 +96,7 @@ class Explanations:
 
     def idle(self):
         """Rows that explained nothing although they must."""
-        return [row for row in self.rows if row not in self.used and row[1] != "noise"]
+        return [row for row in self.rows if row not in self.used and row[1] not in self.IDLE]
 
 
 def listed(found):

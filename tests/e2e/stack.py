@@ -248,11 +248,31 @@ class Cluster:
             node.stop()
 
 
-class Postgres(Server):
+class SqlServer(Server):
+    """What Postgres and PgBouncer have in common: clients that trust."""
+
+    DATABASE = "postgres"
+
+    def __init__(self, name):
+        super().__init__(name, as_service_user=True)
+
+    def psql(self, database=None, user="postgres"):
+        """The words of a psql that is asked for bare values and stops at the first error."""
+        return ["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", str(self.port), "-U", user,
+                "-d", database or self.DATABASE]
+
+    def sql(self, statement, database=None, user="postgres"):
+        return subprocess.run([*self.psql(database, user), "-c", statement], check=True, capture_output=True, text=True).stdout
+
+    def dsn(self, database=None, user="postgres"):
+        return f"host=127.0.0.1 port={self.port} dbname={database or self.DATABASE} user={user}"
+
+
+class Postgres(SqlServer):
     """A primary with settings as in its configuration: Postgres("wal_level=logical", "max_connections=20")."""
 
     def __init__(self, *settings, name="postgres"):
-        super().__init__(name, as_service_user=True)
+        super().__init__(name)
         self.settings = ("fsync=off", "shared_buffers=16MB", *settings)
         self.make_data()
 
@@ -271,16 +291,6 @@ class Postgres(Server):
 
     def answers(self):
         return subprocess.run([PG_BIN / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]).returncode == 0
-
-    def psql(self, database="postgres", user="postgres"):
-        """The words of a psql that is asked for bare values and stops at the first error."""
-        return ["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", str(self.port), "-U", user, "-d", database]
-
-    def sql(self, statement, database="postgres", user="postgres"):
-        return subprocess.run([*self.psql(database, user), "-c", statement], check=True, capture_output=True, text=True).stdout
-
-    def dsn(self, database="postgres", user="postgres"):
-        return f"host=127.0.0.1 port={self.port} dbname={database} user={user}"
 
 
 class Standby(Postgres):
@@ -326,20 +336,20 @@ class Session:
         self.process.communicate()
 
 
-class PgBouncer(Server):
+class PgBouncer(SqlServer):
+    DATABASE = "pgbouncer"  # the admin console
+
     def __init__(self, postgres):
-        super().__init__("pgbouncer", as_service_user=True)
+        super().__init__("pgbouncer")
         (self.folder / "users.txt").write_text('"postgres" ""\n')
         (self.folder / "pgbouncer.ini").write_text(
             f"[databases]\n* = host=127.0.0.1 port={postgres.port}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n"
             f"listen_port = {self.port}\nunix_socket_dir =\nauth_type = trust\nauth_file = {self.folder}/users.txt\n"
-            "admin_users = postgres\npool_mode = transaction\n")
+            "admin_users = postgres\npool_mode = transaction\n"
+            "ignore_startup_parameters = extra_float_digits\n")  # what the exporter's driver sends
 
     def command(self):
         return ["/usr/sbin/pgbouncer", self.folder / "pgbouncer.ini"]
-
-    def dsn(self, database="pgbouncer"):
-        return f"host=127.0.0.1 port={self.port} dbname={database} user=postgres"
 
 
 class Agent(Server):
