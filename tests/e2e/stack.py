@@ -374,8 +374,12 @@ class Agent(Server):
 
 
 class Api(Server):
-    def __init__(self, push_socket, database_url=None, redis_url=None):
+    """midst-api; `config` is the text of its configuration file."""
+
+    def __init__(self, push_socket, database_url=None, redis_url=None, config=""):
         super().__init__("midst-api")
+        self.config = self.folder / "midst-api.toml"
+        self.config.write_text(config)
         self.environment.update(API_LISTEN=f"127.0.0.1:{self.port}", MIDST_PUSH_SOCKET=str(push_socket))
         for name, value in (("DATABASE_URL", database_url), ("REDIS_URL", redis_url)):
             self.environment.pop(name, None)
@@ -383,7 +387,7 @@ class Api(Server):
                 self.environment[name] = value
 
     def command(self):
-        return [BIN / "midst-api"]
+        return [BIN / "midst-api", "--config", self.config]
 
     def url(self, path):
         return f"http://127.0.0.1:{self.port}{path}"
