@@ -1,6 +1,6 @@
 // Sequences that come to their end, and columns too small for what their sequence counts. Where a sequence stands is
 // told only by opening it, which waits behind an AccessExclusiveLock and made the server's process grow by 4 kB for
-// each: hence the connection of its own, and locked ones are passed over.
+// each: hence locked ones are passed over, and of more than 500 those with the most rows for their range are opened.
 #include "agent/sources/postgres/catalog.hpp"
 
 namespace midst::sources {
@@ -8,7 +8,7 @@ namespace {
 
 constexpr LabelGroups by_sequence = 1;
 constexpr LabelGroups by_column = 2;
-constexpr LabelGroups by_database = 4;
+constexpr LabelGroups by_reason = 4;
 
 constexpr Column columns[] = {
     {.column = "datname", .use = Use::label},
@@ -27,11 +27,13 @@ constexpr Column columns[] = {
      .help = "Where the sequence of an integer or smallint column stands, as part of what the column can hold; from "
              "0.5.",
      .groups = by_column},
-    {.column = "unreadable",
+    {.column = "reason", .use = Use::label, .groups = by_reason},
+    {.column = "skipped",
      .use = Use::gauge,
-     .name = "pg_sequences_unreadable",
-     .help = "Sequences whose position the role may not read, or that are locked exclusively.",
-     .groups = by_database},
+     .name = "pg_sequences_skipped",
+     .help = "Sequences that were not looked at: the role may not (noperm), locked exclusively, or over the limit of "
+             "500.",
+     .groups = by_reason},
 };
 
 constexpr Query queries[] = {{.name = "sequences",
@@ -40,29 +42,40 @@ WITH locked AS (
   SELECT l.relation
     FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_database d ON d.oid = l.database
    WHERE l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock' AND d.datname = pg_catalog.current_database()),
-sequences AS (
+owned AS (
+  SELECT d.objid AS sequence, d.refobjid AS relation, d.refobjsubid AS attnum
+    FROM pg_catalog.pg_depend d
+   WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+     AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i')),
+ranked AS (
   SELECT s.seqrelid AS oid, n.nspname, c.relname, s.seqincrement > 0 AS rises, s.seqmin::float8 AS seqmin,
          s.seqmax::float8 AS seqmax, s.seqcycle,
-         coalesce(pg_catalog.has_sequence_privilege(s.seqrelid, 'SELECT,USAGE'), false)
-           AND s.seqrelid NOT IN (SELECT relation FROM locked) AS is_readable
+         pg_catalog.row_number() OVER (ORDER BY coalesce(
+           greatest(t.reltuples, pg_catalog.pg_stat_get_tuples_inserted(t.oid)), 'Infinity')
+             / (s.seqmax::float8 - s.seqmin + 1) DESC, s.seqrelid) AS place
     FROM pg_catalog.pg_sequence s
     JOIN pg_catalog.pg_class c ON c.oid = s.seqrelid
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-   WHERE c.relpersistence = 'p' OR (c.relpersistence = 'u' AND NOT pg_catalog.pg_is_in_recovery())
-   ORDER BY s.seqrelid LIMIT 10000),
+    LEFT JOIN owned o ON o.sequence = s.seqrelid
+    LEFT JOIN pg_catalog.pg_class t ON t.oid = o.relation
+   WHERE c.relpersistence = 'p' OR (c.relpersistence = 'u' AND NOT pg_catalog.pg_is_in_recovery())),
+sequences AS (
+  SELECT oid, nspname, relname, rises, seqmin, seqmax, seqcycle,
+         CASE WHEN place > 500 THEN 'limit'
+              WHEN oid IN (SELECT relation FROM locked) THEN 'locked'
+              WHEN NOT coalesce(pg_catalog.has_sequence_privilege(oid, 'SELECT,USAGE'), false) THEN 'noperm'
+         END AS skipped
+    FROM ranked),
 positions AS (
   SELECT oid, nspname, relname, rises, seqmin, seqmax, seqcycle,
-         CASE WHEN is_readable THEN pg_catalog.pg_sequence_last_value(oid) END::float8 AS position
+         CASE WHEN skipped IS NULL THEN pg_catalog.pg_sequence_last_value(oid) END::float8 AS position
     FROM sequences),
 used AS (
   SELECT nspname, relname, CASE WHEN rises THEN position - seqmin + 1 ELSE seqmax - position + 1 END
                              / (seqmax - seqmin + 1) AS ratio
     FROM positions WHERE NOT seqcycle AND position IS NOT NULL),
 links AS (
-  SELECT d.objid AS sequence, d.refobjid AS relation, d.refobjsubid AS attnum
-    FROM pg_catalog.pg_depend d
-   WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
-     AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i')
+  SELECT sequence, relation, attnum FROM owned
    UNION
   SELECT d.refobjid, v.adrelid, v.adnum
     FROM pg_catalog.pg_depend d
@@ -83,14 +96,15 @@ columns AS (
      AND a.atttypid IN ('pg_catalog.int2'::pg_catalog.regtype, 'pg_catalog.int4'::pg_catalog.regtype)
    GROUP BY 1, 2, 3)
 SELECT pg_catalog.current_database() AS datname, NULL::name AS schemaname, NULL::name AS sequencename,
-       NULL::name AS relname, NULL::name AS attname, NULL::float8 AS used, NULL::float8 AS column_used,
-       pg_catalog.count(*) FILTER (WHERE NOT is_readable) AS unreadable
-  FROM sequences
+       NULL::name AS relname, NULL::name AS attname, NULL::float8 AS used, NULL::float8 AS column_used, r.reason,
+       pg_catalog.count(s.oid) AS skipped
+  FROM (VALUES ('limit'), ('locked'), ('noperm')) AS r(reason) LEFT JOIN sequences s ON s.skipped = r.reason
+ GROUP BY r.reason
  UNION ALL
-(SELECT pg_catalog.current_database(), nspname, relname, NULL, NULL, ratio, NULL, NULL
+(SELECT pg_catalog.current_database(), nspname, relname, NULL, NULL, ratio, NULL, NULL, NULL
    FROM used WHERE ratio >= 0.5 ORDER BY ratio DESC, nspname, relname LIMIT 100)
  UNION ALL
-(SELECT pg_catalog.current_database(), nspname, NULL, relname, attname, NULL, ratio, NULL
+(SELECT pg_catalog.current_database(), nspname, NULL, relname, attname, NULL, ratio, NULL, NULL
    FROM columns WHERE ratio >= 0.5 ORDER BY ratio DESC, nspname, relname, attname LIMIT 100))",
                               .columns = columns}};
 
@@ -101,6 +115,6 @@ constinit const Collector sequences_collector{.name = "sequences",
                                               .queries = queries,
                                               .scope = Scope::database,
                                               .timeout = std::chrono::seconds(5),
-                                              .is_alone = true};
+                                              .reads_stats = true};
 
 }  // namespace midst::sources
