@@ -123,6 +123,7 @@ ParsedConfig finish(Draft draft, const Environment& environment) {
   settle_labels(config.redis, draft.redis_labels, "redis", draft.problems);
   settle_labels(config.postgres, draft.postgres_labels, "postgres", draft.problems);
   settle_labels(config.pgbouncer, draft.pgbouncer_labels, "pgbouncer", draft.problems);
+  settle_postgres_of_pgbouncer(draft);
   return {std::move(draft.config), std::move(draft.problems), std::move(draft.known_keys)};
 }
 

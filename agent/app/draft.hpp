@@ -31,4 +31,7 @@ struct Draft {
 /// Lets the variables speak: MIDST_AGENT_* over scalars, the exporters' own when the files name no such target.
 void apply_environment(const Environment& environment, Draft& draft);
 
+/// Finds the Postgres target of each PgBouncer: the one that it names, or the only one there is.
+void settle_postgres_of_pgbouncer(Draft& draft);
+
 }  // namespace midst::app

@@ -4,6 +4,8 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+
 namespace midst::app {
 namespace {
 
@@ -61,8 +63,9 @@ void read_limits(Section& section, sources::Limits& limits) {
   section.read("hold", limits.hold, milliseconds(0), std::chrono::hours(24));
 }
 
-void read_switches(Section& section, std::map<std::string, bool>& switches) {
-  for (const auto name : sources::postgres_collectors()) {
+void read_switches(Section& section, const std::vector<std::string_view>& names,
+                   std::map<std::string, bool>& switches) {
+  for (const auto name : names) {
     if (!section.has(name)) continue;
     bool is_on = true;
     section.read(name, is_on);
@@ -70,15 +73,20 @@ void read_switches(Section& section, std::map<std::string, bool>& switches) {
   }
 }
 
-void read_ttl(Section& section, sources::Pace& pace) {
-  auto names = sources::postgres_collectors();
-  names.push_back("database_list");
+void read_ttl(Section& section, const std::vector<std::string_view>& names,
+              std::map<std::string, milliseconds, std::less<>>& ttls) {
   for (const auto name : names) {
     if (!section.has(name)) continue;
     milliseconds ttl{0};
     section.read(name, ttl, milliseconds(0), std::chrono::hours(24));
-    pace.ttl[std::string(name)] = ttl;
+    ttls[std::string(name)] = ttl;
   }
+}
+
+std::vector<std::string_view> with_ttl() {
+  auto names = sources::postgres_collectors();
+  names.push_back("database_list");
+  return names;
 }
 
 Result<Done> set_compat(sources::Compat& compat, const std::string& text) {
@@ -102,8 +110,10 @@ void read_postgres(Section& section, Draft& draft) {
   section.parse("compat", [&](const std::string& text) { return set_compat(options.compat, text); });
   section.table("databases", [&](Section& databases) { read_databases(databases, options.databases); });
   section.table("limits", [&](Section& limits) { read_limits(limits, options.limits); });
-  section.table("collectors", [&](Section& collectors) { read_switches(collectors, options.collectors); });
-  section.table("ttl", [&](Section& ttl) { read_ttl(ttl, options.pace); });
+  section.table("collectors", [&](Section& collectors) {
+    read_switches(collectors, sources::postgres_collectors(), options.collectors);
+  });
+  section.table("ttl", [&](Section& ttl) { read_ttl(ttl, with_ttl(), options.pace.ttl); });
   if (const auto exact = options.collectors.find("table_sizes"); exact != options.collectors.end())
     options.limits.has_exact_sizes = exact->second;
   draft.config.postgres.push_back(std::move(options));
@@ -114,8 +124,39 @@ void read_pgbouncer(Section& section, Draft& draft) {
   sources::PgbouncerOptions options;
   LabelMode label = LabelMode::automatic;
   read_database_target(section, options, label);
+  section.read("retry_refused_after", options.refused_retry, seconds(1), std::chrono::hours(24));
+  section.read("idle_pools", options.limits.has_idle_pools);
+  section.read("max_pools", options.limits.pools, 0, most_series);
+  section.read("max_users", options.limits.pool_users, 0, most_series);
+  section.read("max_clients", options.limits.pool_clients, 0, most_series);
+  section.read("hold", options.limits.hold, milliseconds(0), std::chrono::hours(24));
+  section.read("pid_file", options.pid_file);
+  section.read("postgres", options.postgres);
+  section.read("postgres_databases", options.postgres_databases);
+  const auto names = sources::pgbouncer_collectors();
+  section.table("collectors", [&](Section& table) { read_switches(table, names, options.collectors); });
+  section.table("ttl", [&](Section& table) { read_ttl(table, names, options.ttl); });
+  options.is_postgres_named = !options.postgres.empty();
   draft.config.pgbouncer.push_back(std::move(options));
   draft.pgbouncer_labels.push_back(label);
+}
+
+void settle_postgres_of_pgbouncer(Draft& draft) {
+  const auto& servers = draft.config.postgres;
+  for (auto& console : draft.config.pgbouncer) {
+    if (console.postgres.empty()) {
+      if (servers.size() == 1) console.postgres = servers.front().name;
+      continue;
+    }
+    const bool is_there = std::any_of(servers.begin(), servers.end(),
+                                      [&](const auto& server) { return server.name == console.postgres; });
+    if (!is_there)
+      draft.problems.push_back(
+          {"configuration",
+           fmt::format("pgbouncer.postgres of \"{}\" names \"{}\"; there is no [[postgres]] of that name", console.name,
+                       console.postgres),
+           true});
+  }
 }
 
 }  // namespace midst::app
