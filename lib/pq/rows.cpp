@@ -90,6 +90,10 @@ std::string_view Rows::column_name(std::size_t column) const noexcept {
   return name == nullptr ? std::string_view{} : std::string_view{name};
 }
 
+std::uint32_t Rows::column_type(std::size_t column) const noexcept {
+  return PQftype(result_.get(), static_cast<int>(column));
+}
+
 std::optional<std::size_t> Rows::column(std::string_view name) const noexcept {
   // Not PQfnumber(): it folds case and needs a copy with a final zero.
   for (std::size_t i = 0; i < column_count(); ++i)

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -23,6 +24,8 @@ class Rows {
   [[nodiscard]] std::size_t row_count() const noexcept;
   [[nodiscard]] std::size_t column_count() const noexcept;
   [[nodiscard]] std::string_view column_name(std::size_t column) const noexcept;
+  /// @return the OID of the column's type; 0 when the answer does not say.
+  [[nodiscard]] std::uint32_t column_type(std::size_t column) const noexcept;
   /// @return the index of the column of that name, or nothing.
   [[nodiscard]] std::optional<std::size_t> column(std::string_view name) const noexcept;
   /// @return whether the cell is NULL.

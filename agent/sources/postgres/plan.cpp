@@ -41,7 +41,7 @@ std::string optional_columns(const Query& query, const ServerFacts& facts) {
 
 PlannedQuery planned(const Query& query, std::string_view schema, const ServerFacts& facts) {
   std::string sql(query.sql);
-  replace_all(sql, "{optional}", optional_columns(query, facts));
+  if (!query.optional.empty()) replace_all(sql, "{optional}", optional_columns(query, facts));
   if (!schema.empty()) replace_all(sql, "{schema}", identifier(schema));
   auto name = fmt::format("midst_{}_{:08x}", query.name.substr(0, 40), digest(sql) & 0xFFFFFFFF);
   return {&query, std::move(sql), std::move(name)};

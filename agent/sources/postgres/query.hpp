@@ -25,6 +25,7 @@ enum class Use : std::uint8_t {
   /// A histogram: the column is an array of upper bounds, and the answer also has COLUMN_bucket (an array of cumulative
   /// counts, one for each bound), COLUMN_sum and COLUMN_count.
   histogram,
+  duration,  ///< A gauge of seconds, of an interval or of a text such as "1h30m".
 };
 
 /// What a NULL in a value column becomes.
@@ -97,6 +98,10 @@ struct Query {
   std::size_t max_rows = 10'000;  ///< Rows read; the rest is dropped and counted.
   Role role = Role::any;
   std::span<const OptionalColumn> optional = {};
+  /// Not empty for the SQL of an operator, "pg_orders": a column of the answer that is not in `columns` is the metric
+  /// PREFIX_COLUMN of type unknown; one of `columns` that the answer lacks, and one that it has twice, is counted as
+  /// unreadable; points in time are Unix seconds, and a boolean in a label is "true" or "false".
+  std::string_view own_prefix = {};
 
   /// @return whether this variant is the one for a server.
   [[nodiscard]] constexpr bool fits(int server_version, Edition wanted) const noexcept {

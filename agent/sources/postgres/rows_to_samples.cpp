@@ -2,10 +2,12 @@
 
 #include "agent/sources/postgres/rows_to_histogram.hpp"
 #include "agent/sources/postgres/setting.hpp"
+#include "agent/sources/postgres/typed_value.hpp"
 #include "lib/base/text.hpp"
 
 #include <algorithm>
 #include <array>
+#include <deque>
 #include <string>
 
 namespace midst::sources {
@@ -56,19 +58,25 @@ Bound bind(const Column& column, std::size_t index, const TableView& rows) {
 class ColumnReader {
  public:
   ColumnReader(const Query& query, const TableView& rows, std::span<const Label> extra, SnapshotBuilder& builder)
-      : rows_(rows), extra_(extra), builder_(builder) {
+      : rows_(rows), extra_(extra), builder_(builder), is_own_(!query.own_prefix.empty()) {
     for (const auto& column : query.columns) {
       const auto index = index_of(rows, column.column);
-      if (index == no_column) continue;
-      auto bound = bind(column, index, rows);
-      if (column.use == Use::label) {
-        labels_.push_back(bound);
-      } else {
-        bound.family = &builder.family(spec_of(column));
-        values_.push_back(bound);
-      }
+      if (index == no_column)
+        ++unusable_;
+      else
+        add(column, index);
+    }
+    if (!is_own_) return;
+    for (std::size_t i = 0; i < rows.columns.size(); ++i) {
+      if (index_of(rows, rows.columns[i]) != i)
+        ++unusable_;
+      else if (!is_listed(i))
+        add_unlisted(query, i);
     }
   }
+
+  /// @return columns of the table that the answer does not have, and of the answer whose name stands there twice.
+  [[nodiscard]] std::size_t unusable() const noexcept { return unusable_; }
 
   void read(std::size_t row, Interpretation& result) {
     stored_.clear();
@@ -85,15 +93,51 @@ class ColumnReader {
   }
 
  private:
+  void add(const Column& column, std::size_t index) {
+    auto bound = bind(column, index, rows_);
+    if (column.use == Use::label) {
+      labels_.push_back(bound);
+      return;
+    }
+    bound.family = &builder_.family(spec_of(column));
+    values_.push_back(bound);
+  }
+
+  [[nodiscard]] bool is_listed(std::size_t index) const {
+    const auto name = rows_.columns[index];
+    const auto reads = [&](const Bound& bound) {
+      return bound.column->column == name ||
+             std::find(bound.parts.begin(), bound.parts.end(), index) != bound.parts.end();
+    };
+    return std::any_of(labels_.begin(), labels_.end(), reads) || std::any_of(values_.begin(), values_.end(), reads);
+  }
+
+  void add_unlisted(const Query& query, std::size_t index) {
+    const auto& name = texts_.emplace_back(std::string(query.own_prefix).append("_").append(rows_.columns[index]));
+    const auto& help = texts_.emplace_back("A column of the query " + std::string(query.name) + ".");
+    add(unlisted_.emplace_back(Column{.column = rows_.columns[index], .use = Use::unknown, .name = name, .help = help}),
+        index);
+  }
+
   [[nodiscard]] std::optional<std::string_view> cell(std::size_t row, std::size_t column) const {
     return rows_.cell(rows_.rows, row, column);
+  }
+
+  [[nodiscard]] std::uint32_t type_of(std::size_t column) const noexcept {
+    return is_own_ && column < rows_.types.size() ? rows_.types[column] : 0;
+  }
+
+  [[nodiscard]] std::optional<double> number_in(const Bound& bound, std::string_view text) const {
+    if (bound.column->use == Use::duration) return parse_span(text);
+    if (bound.column->mapping.empty() && is_time(type_of(bound.index))) return parse_timestamp(text);
+    return number_of(*bound.column, text);
   }
 
   [[nodiscard]] std::optional<double> value_of(const Bound& bound, std::size_t row, Interpretation& result) const {
     const auto text = cell(row, bound.index);
     if (!text) return bound.column->null == NullAs::zero ? std::optional(0.0) : std::nullopt;
     if (bound.column->use == Use::presence) return 1;
-    const auto value = number_of(*bound.column, *text);
+    const auto value = number_in(bound, *text);
     if (!value) {
       ++result.unreadable;
       return std::nullopt;
@@ -126,6 +170,12 @@ class ColumnReader {
     ++result.samples;
   }
 
+  [[nodiscard]] std::string_view label_in(const Bound& bound, std::size_t row) const {
+    const auto text = cell(row, bound.index).value_or("");
+    if (type_of(bound.index) != static_cast<std::uint32_t>(ColumnType::boolean) || text.empty()) return text;
+    return text == "t" ? "true" : "false";
+  }
+
   /// Label sets are stored once per row and group: the samples of a row share them.
   LabelSet labels_of(LabelGroups groups, std::size_t row) {
     for (const auto& [known, set] : stored_)
@@ -134,7 +184,7 @@ class ColumnReader {
     for (const auto& bound : labels_) {
       if ((bound.column->groups & groups) == 0) continue;
       const auto name = bound.column->name.empty() ? bound.column->column : bound.column->name;
-      scratch_.push_back({name, cell(row, bound.index).value_or("")});
+      scratch_.push_back({name, label_in(bound, row)});
     }
     const auto set = builder_.labels(scratch_);
     stored_.emplace_back(groups, set);
@@ -144,7 +194,11 @@ class ColumnReader {
   const TableView& rows_;
   std::span<const Label> extra_;
   SnapshotBuilder& builder_;
+  bool is_own_;
+  std::size_t unusable_ = 0;
   std::vector<Bound> labels_, values_;
+  std::deque<Column> unlisted_;
+  std::deque<std::string> texts_;  ///< Of unlisted_.
   std::vector<Label> scratch_;
   std::vector<std::pair<LabelGroups, LabelSet>> stored_;
 };
@@ -206,6 +260,7 @@ Interpretation interpret(const Query& query, const TableView& rows, std::span<co
   result.rows_over_limit = rows.row_count - count;
   if (query.shape == Shape::columns) {
     ColumnReader reader(query, rows, extra, builder);
+    if (!query.own_prefix.empty()) result.unreadable += reader.unusable();
     for (std::size_t row = 0; row < count; ++row) reader.read(row, result);
     return result;
   }

@@ -5,6 +5,7 @@
 #include "lib/metrics/snapshot.hpp"
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -18,14 +19,15 @@ struct TableView {
 
   std::vector<std::string_view> columns;
   std::size_t row_count = 0;
-  const void* rows = nullptr;  ///< Handed to `cell`.
-  Cell cell = nullptr;         ///< The text of a cell; nothing for NULL.
+  const void* rows = nullptr;             ///< Handed to `cell`.
+  Cell cell = nullptr;                    ///< The text of a cell; nothing for NULL.
+  std::vector<std::uint32_t> types = {};  ///< OIDs of the columns' types; empty where they are not known.
 };
 
 /// What became of the rows.
 struct Interpretation {
   std::size_t samples = 0;
-  std::size_t unreadable = 0;  ///< Values that are neither number nor boolean; left out.
+  std::size_t unreadable = 0;  ///< Values that are no number by their column's use, and columns that are missing.
   std::size_t rows_over_limit = 0;
 };
 

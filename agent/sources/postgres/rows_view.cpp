@@ -13,7 +13,10 @@ std::optional<std::string_view> cell_of(const void* rows, std::size_t row, std::
 
 TableView view_of(const pq::Rows& rows) {
   TableView view{{}, rows.row_count(), &rows, &cell_of};
-  for (std::size_t i = 0; i < rows.column_count(); ++i) view.columns.push_back(rows.column_name(i));
+  for (std::size_t i = 0; i < rows.column_count(); ++i) {
+    view.columns.push_back(rows.column_name(i));
+    view.types.push_back(rows.column_type(i));
+  }
   return view;
 }
 

@@ -4,10 +4,15 @@
 #include "agent/sources/postgres/custom/definition.hpp"
 #include "agent/sources/postgres/query.hpp"
 
+#include <cstddef>
+#include <deque>
 #include <string>
 #include <vector>
 
 namespace midst::sources {
+
+/// Rows beyond a query's limit that are still received, so that they can be counted.
+inline constexpr std::size_t max_rows_counted = 10'000;
 
 class CustomCollector {
  public:
@@ -19,9 +24,13 @@ class CustomCollector {
   [[nodiscard]] const Collector& collector() const noexcept { return collector_; }
 
  private:
+  void add_queries(const VersionRange& range);
+  [[nodiscard]] std::vector<int> boundaries() const;
+
   CustomDefinition definition_;
-  std::vector<std::vector<Mapped>> mappings_;  ///< One for each column.
-  std::vector<Column> columns_;
+  std::string sql_;
+  std::vector<std::vector<Mapped>> mappings_;  ///< One for each column of the definition.
+  std::deque<std::vector<Column>> columns_;    ///< One for each range of versions with columns of its own.
   std::vector<Query> queries_;
   Collector collector_;
 };
