@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Holds infra/prometheus/rules to themselves: promtool accepts them and their tests, each alert is complete and has a
-case in which it fires and one in which it is silent, each metric is one that the sources have or a rule records."""
+case in which it fires and one in which it is silent and names its target, each metric is one that the sources have, a
+rule records, or a recorded server has as a setting."""
 import re
 import shutil
 import subprocess
@@ -16,6 +17,10 @@ LABEL_LISTS = re.compile(r"\b(?:by|without|on|ignoring|group_left|group_right)\s
 SELECTORS = re.compile(r"\{[^}]*\}|\[[^]]*\]")
 NAME = re.compile(r"(?<![\w:.])[a-zA-Z_:][\w:]*(?!\w|\s*\()")
 KEYWORDS = {"and", "or", "unless", "bool", "offset", "inf", "nan"}
+TARGET = "{{ $labels.instance }}{{ with $labels.target }} ({{ . }}){{ end }}"
+# name, setting, unit, vartype of each row of pg_settings: what the agent makes metrics of without a table.
+SETTINGS = ROOT / "tests/golden/postgres/pg15/settings.rows"
+SECONDS = {"ms", "s", "min", "h", "d"}
 
 
 def metrics_of(expression):
@@ -33,6 +38,17 @@ def catalogue():
     return names
 
 
+def settings():
+    """The metric names of the settings of a recorded Postgres."""
+    names = set()
+    for line in SETTINGS.read_text().splitlines()[1:]:
+        name, _, unit, kind = line.split("\t")
+        suffix = "" if unit == "\\N" else "_seconds" if unit in SECONDS else "_bytes"
+        if kind in ("bool", "integer", "real"):
+            names.add("pg_settings_" + re.sub(r"[.-]", "_", name) + suffix)
+    return names
+
+
 def anchors(path):
     return {re.sub(r"[^\w-]", "", title.lower().replace(" ", "-")) for title in re.findall(r"^#+ (.+)$", path.read_text(), re.M)}
 
@@ -45,6 +61,8 @@ def check_alert(rule, cases):
         problems.append("has no severity")
     annotations = rule.get("annotations", {})
     problems += [f"has no {key}" for key in ("summary", "description", "runbook_url") if not annotations.get(key)]
+    if TARGET not in annotations.get("summary", "") + annotations.get("description", ""):
+        problems.append("does not name its target")
     page, _, anchor = annotations.get("runbook_url", "").partition("#")
     if not (ROOT / page).is_file() or anchor != name.lower() or anchor not in anchors(ROOT / page):
         problems.append("has no section of its own in its runbook")
@@ -64,6 +82,10 @@ def cases_of(path):
                 continue  # silence without any series proves nothing
             cases.setdefault(case["alertname"], set()).add(bool(case.get("exp_alerts")))
     return cases
+
+
+def metrics_of_file(path):
+    return {metric for group in yaml.safe_load(path.read_text())["groups"] for rule in group["rules"] for metric in metrics_of(rule["expr"])}
 
 
 def check_file(path, known):
@@ -94,9 +116,12 @@ def run_promtool():
 
 
 def main():
-    known, problems = catalogue(), []
+    known, recorded, problems = catalogue(), settings(), []
     for path in sorted(RULES.glob("*.yml")):
-        problems += check_file(path, known)
+        problems += check_file(path, known | recorded)
+        told = sorted(metrics_of_file(path) & recorded - known)
+        if told:
+            print(f"{path.name}: from {SETTINGS.relative_to(ROOT)}, not from the sources: {', '.join(told)}")
     problems += run_promtool()
     print("\n".join(problems) if problems else f"{len(list(RULES.glob('*.yml')))} files of rules hold")
     return 1 if problems else 0
