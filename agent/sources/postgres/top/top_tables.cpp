@@ -44,9 +44,10 @@ class TopTables : public Treatment {
   void begin_table(std::span<const Column> columns);
   void bind(const TableView& rows);
   [[nodiscard]] Ids take_counters(const TableView& rows, std::size_t count, Interpretation& result);
+  [[nodiscard]] std::string_view key_of(const TableView& rows, std::size_t row);
   void show(const TableView& rows, const Ids& ids, Interpretation& result);
   void show_member(const TableView& rows, std::size_t row, std::uint32_t id, Interpretation& result);
-  void make_key(const TableView& rows, std::size_t row);
+  void read_labels(const TableView& rows, std::size_t row);
 
   std::size_t limit_;
   Limits limits_;
@@ -55,9 +56,10 @@ class TopTables : public Treatment {
 
   std::vector<const Column*> labels_;
   std::vector<std::size_t> label_at_;
+  std::optional<std::size_t> oid_at_;
   std::vector<Bound> values_;
-  std::string key_;
-  std::string texts_;          ///< The labels of the shown rows, each with a zero byte behind it.
+  std::string row_labels_;     ///< Of one row, each with a zero byte behind it; scratch.
+  std::string texts_;          ///< The labels of the shown rows, likewise.
   std::vector<double> shown_;  ///< Of the shown rows: a value for each of values_.
   std::vector<double> rest_;   ///< One for each of values_.
   std::string datname_;        ///< Of the rest.
@@ -80,6 +82,8 @@ void TopTables::bind(const TableView& rows) {
   labels_.clear();
   label_at_.clear();
   values_.clear();
+  oid_at_ = find_column(rows, "indexrelid");
+  if (!oid_at_) oid_at_ = find_column(rows, "relid");
   std::size_t counters = 0;
   for (const auto& column : columns_) {
     std::optional<std::size_t> counter;
@@ -95,9 +99,16 @@ void TopTables::bind(const TableView& rows) {
   }
 }
 
-void TopTables::make_key(const TableView& rows, std::size_t row) {
-  key_.clear();
-  for (const auto index : label_at_) key_.append(cell_of(rows, row, index).value_or("")).push_back('\0');
+void TopTables::read_labels(const TableView& rows, std::size_t row) {
+  row_labels_.clear();
+  for (const auto index : label_at_) row_labels_.append(cell_of(rows, row, index).value_or("")).push_back('\0');
+}
+
+/// A name moves from one table to another when both are renamed, and their counts do not.
+std::string_view TopTables::key_of(const TableView& rows, std::size_t row) {
+  if (const auto oid = cell_of(rows, row, oid_at_)) return *oid;
+  read_labels(rows, row);
+  return row_labels_;
 }
 
 Interpretation TopTables::take(std::span<const Query* const> queries, std::span<const TableView> answers,
@@ -123,13 +134,12 @@ TopTables::Ids TopTables::take_counters(const TableView& rows, std::size_t count
   std::vector<double> counters(static_cast<std::size_t>(std::count_if(
       columns_.begin(), columns_.end(), [](const Column& column) { return column.use == Use::counter; })));
   for (std::size_t row = 0; row < count; ++row) {
-    make_key(rows, row);
     std::fill(counters.begin(), counters.end(), absent);
     for (const auto& bound : values_)
       if (bound.counter)
         counters[*bound.counter] = number_of(*bound.column, cell_of(rows, row, bound.index), result.unreadable);
     const double size = parse_count(cell_of(rows, row, size_at).value_or("0")).value_or(0);
-    ids[row] = ledger_->take({.key = key_, .counters = counters, .size = std::max(0.0, size)});
+    ids[row] = ledger_->take({.key = key_of(rows, row), .counters = counters, .size = std::max(0.0, size)});
   }
   return ids;
 }
@@ -157,8 +167,8 @@ void TopTables::show(const TableView& rows, const Ids& ids, Interpretation& resu
 }
 
 void TopTables::show_member(const TableView& rows, std::size_t row, std::uint32_t id, Interpretation& result) {
-  make_key(rows, row);
-  texts_ += key_;
+  read_labels(rows, row);
+  texts_ += row_labels_;
   const auto totals = ledger_->counters_of(id);
   for (const auto& bound : values_) {
     const auto cell = cell_of(rows, row, bound.index);
