@@ -12,11 +12,12 @@ constexpr Column columns[] = {
 };
 
 constexpr Query queries[] = {{.name = "locks",
+                              .from_version = 90'600,
                               .sql = R"(
 SELECT d.datname, m.mode, coalesce(l.count, 0) AS count
   FROM pg_catalog.pg_database d
- CROSS JOIN (VALUES ('accesssharelock'), ('rowsharelock'), ('rowexclusivelock'), ('shareupdateexclusivelock'),
-                    ('sharelock'), ('sharerowexclusivelock'), ('exclusivelock'), ('accessexclusivelock'),
+ CROSS JOIN (VALUES ('accesssharelock'::text), ('rowsharelock'), ('rowexclusivelock'),
+                    ('shareupdateexclusivelock'), ('sharelock'), ('sharerowexclusivelock'), ('exclusivelock'), ('accessexclusivelock'),
                     ('sireadlock')) AS m(mode)
   LEFT JOIN (SELECT database, pg_catalog.lower(mode) AS mode, pg_catalog.count(*) AS count
                FROM pg_catalog.pg_locks

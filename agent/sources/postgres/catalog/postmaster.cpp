@@ -1,4 +1,5 @@
-// When the server was started. Off in the exporters, on here: dashboards and restart alerts need it.
+// When the server was started. Off in the exporters, on here: dashboards and restart alerts need it. A restart ends the
+// connection and with it what was kept, so that the answer may be old.
 #include "agent/sources/postgres/catalog.hpp"
 
 namespace midst::sources {
@@ -9,12 +10,14 @@ constexpr Column columns[] = {
 };
 
 constexpr Query queries[] = {{.name = "postmaster",
+                              .from_version = 90'600,
                               .sql = R"(
 SELECT EXTRACT(EPOCH FROM pg_catalog.pg_postmaster_start_time()) AS start_time)",
                               .columns = columns}};
 
 }  // namespace
 
-constinit const Collector postmaster_collector{.name = "postmaster", .queries = queries};
+constinit const Collector postmaster_collector{
+    .name = "postmaster", .ttl = std::chrono::seconds(300), .queries = queries};
 
 }  // namespace midst::sources

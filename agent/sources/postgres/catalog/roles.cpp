@@ -10,12 +10,13 @@ constexpr Column columns[] = {
 };
 
 constexpr Query queries[] = {{.name = "roles",
+                              .from_version = 90'600,
                               .sql = R"(
-SELECT rolname, rolconnlimit FROM pg_catalog.pg_roles ORDER BY rolname)",
+SELECT r.rolname, r.rolconnlimit FROM pg_catalog.pg_roles r ORDER BY r.rolname)",
                               .columns = columns}};
 
 }  // namespace
 
-constinit const Collector roles_collector{.name = "roles", .queries = queries};
+constinit const Collector roles_collector{.name = "roles", .ttl = std::chrono::seconds(300), .queries = queries};
 
 }  // namespace midst::sources

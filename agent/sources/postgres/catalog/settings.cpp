@@ -7,10 +7,14 @@ namespace midst::sources {
 namespace {
 
 constexpr Query queries[] = {{.name = "settings",
+                              .from_version = 90'600,
                               .sql = R"(
 SELECT name,
-       CASE WHEN source = 'session' OR name IN ('transaction_read_only', 'transaction_deferrable')
-            THEN reset_val ELSE setting END AS setting,
+       CASE WHEN name = 'transaction_read_only' AND pg_catalog.pg_is_in_recovery() THEN 'on'
+            WHEN name = 'transaction_read_only'
+            THEN (SELECT d.reset_val FROM pg_catalog.pg_settings d WHERE d.name = 'default_transaction_read_only')
+            WHEN source = 'session' OR name = 'transaction_deferrable' THEN reset_val
+            ELSE setting END AS setting,
        unit, vartype
   FROM pg_catalog.pg_settings
  WHERE vartype IN ('bool', 'integer', 'real'))",

@@ -25,24 +25,23 @@ constexpr Column columns[] = {
      "When these counters were reset last, in Unix time."},
 };
 
+constexpr OptionalColumn optional[] = {
+    {"pg_stat_checkpointer", "num_done", "c.num_done"},
+    {"pg_stat_checkpointer", "slru_written", "c.slru_written"},
+};
+
 constexpr Query queries[] = {{.name = "stat_checkpointer",
                               .from_version = 170'000,
-                              .before_version = 180'000,
                               .sql = R"(
-SELECT num_timed, num_requested, restartpoints_timed, restartpoints_req, restartpoints_done, write_time, sync_time,
-       buffers_written, EXTRACT(EPOCH FROM stats_reset) AS stats_reset
-  FROM pg_catalog.pg_stat_checkpointer)",
-                              .columns = columns},
-                             {.name = "stat_checkpointer",
-                              .from_version = 180'000,
-                              .sql = R"(
-SELECT num_timed, num_requested, num_done, restartpoints_timed, restartpoints_req, restartpoints_done, write_time,
-       sync_time, buffers_written, slru_written, EXTRACT(EPOCH FROM stats_reset) AS stats_reset
-  FROM pg_catalog.pg_stat_checkpointer)",
-                              .columns = columns}};
+SELECT c.num_timed, c.num_requested, c.restartpoints_timed, c.restartpoints_req, c.restartpoints_done, c.write_time,
+       c.sync_time, c.buffers_written, EXTRACT(EPOCH FROM c.stats_reset) AS stats_reset{optional}
+  FROM pg_catalog.pg_stat_checkpointer c)",
+                              .columns = columns,
+                              .optional = optional}};
 
 }  // namespace
 
-constinit const Collector stat_checkpointer_collector{.name = "stat_checkpointer", .queries = queries};
+constinit const Collector stat_checkpointer_collector{
+    .name = "stat_checkpointer", .queries = queries, .reads_stats = true};
 
 }  // namespace midst::sources

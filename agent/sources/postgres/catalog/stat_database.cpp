@@ -1,6 +1,6 @@
-// pg_stat_database. A NULL costs its own sample, never the row. The row of shared objects (datid 0) is left out. The
-// session, checksum and *_time columns keep the names and the milliseconds under which the 0.11 exporter passed them
-// on.
+// pg_stat_database. A NULL costs its own sample, never the row. The row of shared objects (datid 0) is left out, but
+// for those who compare with the 0.11 exporter. The session, checksum and *_time columns keep the names and the
+// milliseconds under which that one passed them on.
 #include "agent/sources/postgres/catalog.hpp"
 
 namespace midst::sources {
@@ -49,45 +49,53 @@ constexpr Column columns[] = {
      "Blocks whose checksum was wrong; left out where checksums are off (12 and later)."},
     {"checksum_last_failure", Use::gauge, "pg_stat_database_checksum_last_failure",
      "When a checksum was wrong last, in Unix time (12 and later)."},
+    {"parallel_workers_to_launch", Use::counter, "pg_stat_database_parallel_workers_to_launch_total",
+     "Parallel workers that plans asked for (18 and later)."},
+    {"parallel_workers_launched", Use::counter, "pg_stat_database_parallel_workers_launched_total",
+     "Parallel workers that were started (18 and later)."},
+};
+
+constexpr OptionalColumn optional[] = {
+    {"pg_stat_database", "checksum_failures", "s.checksum_failures"},
+    {"pg_stat_database", "checksum_last_failure",
+     "EXTRACT(EPOCH FROM s.checksum_last_failure) AS checksum_last_failure"},
+    {"pg_stat_database", "active_time", "s.active_time"},
+    {"pg_stat_database", "session_time", "s.session_time"},
+    {"pg_stat_database", "idle_in_transaction_time", "s.idle_in_transaction_time"},
+    {"pg_stat_database", "sessions", "s.sessions"},
+    {"pg_stat_database", "sessions_abandoned", "s.sessions_abandoned"},
+    {"pg_stat_database", "sessions_fatal", "s.sessions_fatal"},
+    {"pg_stat_database", "sessions_killed", "s.sessions_killed"},
+    {"pg_stat_database", "parallel_workers_to_launch", "s.parallel_workers_to_launch"},
+    {"pg_stat_database", "parallel_workers_launched", "s.parallel_workers_launched"},
 };
 
 constexpr Query queries[] = {{.name = "stat_database",
-                              .before_version = 120'000,
+                              .from_version = 90'600,
                               .sql = R"(
-SELECT datid, datname, numbackends, xact_commit, xact_rollback, blks_read, blks_hit, tup_returned, tup_fetched,
-       tup_inserted, tup_updated, tup_deleted, conflicts, temp_files, temp_bytes, deadlocks, blk_read_time,
-       blk_write_time, EXTRACT(EPOCH FROM stats_reset) AS stats_reset
-  FROM pg_catalog.pg_stat_database
- ORDER BY datid)",
-                              .columns = columns},
-                             {.name = "stat_database",
-                              .from_version = 120'000,
-                              .before_version = 140'000,
+SELECT s.datid, s.datname, s.numbackends, s.xact_commit, s.xact_rollback, s.blks_read, s.blks_hit, s.tup_returned,
+       s.tup_fetched, s.tup_inserted, s.tup_updated, s.tup_deleted, s.conflicts, s.temp_files, s.temp_bytes,
+       s.deadlocks, s.blk_read_time, s.blk_write_time, EXTRACT(EPOCH FROM s.stats_reset) AS stats_reset{optional}
+  FROM pg_catalog.pg_stat_database s
+ WHERE s.datid <> 0
+ ORDER BY s.datid)",
+                              .columns = columns,
+                              .edition = Edition::current,
+                              .optional = optional},
+                             {.name = "stat_database_and_shared",
+                              .from_version = 90'600,
                               .sql = R"(
-SELECT datid, datname, numbackends, xact_commit, xact_rollback, blks_read, blks_hit, tup_returned, tup_fetched,
-       tup_inserted, tup_updated, tup_deleted, conflicts, temp_files, temp_bytes, deadlocks, blk_read_time,
-       blk_write_time, EXTRACT(EPOCH FROM stats_reset) AS stats_reset,
-       checksum_failures, EXTRACT(EPOCH FROM checksum_last_failure) AS checksum_last_failure
-  FROM pg_catalog.pg_stat_database
- WHERE datid <> 0
- ORDER BY datid)",
-                              .columns = columns},
-                             {.name = "stat_database",
-                              .from_version = 140'000,
-                              .sql = R"(
-SELECT datid, datname, numbackends, xact_commit, xact_rollback, blks_read, blks_hit, tup_returned, tup_fetched,
-       tup_inserted, tup_updated, tup_deleted, conflicts, temp_files, temp_bytes, deadlocks, blk_read_time,
-       blk_write_time, EXTRACT(EPOCH FROM stats_reset) AS stats_reset,
-       checksum_failures, EXTRACT(EPOCH FROM checksum_last_failure) AS checksum_last_failure,
-       active_time, session_time, idle_in_transaction_time,
-       sessions, sessions_abandoned, sessions_fatal, sessions_killed
-  FROM pg_catalog.pg_stat_database
- WHERE datid <> 0
- ORDER BY datid)",
-                              .columns = columns}};
+SELECT s.datid, s.datname, s.numbackends, s.xact_commit, s.xact_rollback, s.blks_read, s.blks_hit, s.tup_returned,
+       s.tup_fetched, s.tup_inserted, s.tup_updated, s.tup_deleted, s.conflicts, s.temp_files, s.temp_bytes,
+       s.deadlocks, s.blk_read_time, s.blk_write_time, EXTRACT(EPOCH FROM s.stats_reset) AS stats_reset{optional}
+  FROM pg_catalog.pg_stat_database s
+ ORDER BY s.datid)",
+                              .columns = columns,
+                              .edition = Edition::v0_11,
+                              .optional = optional}};
 
 }  // namespace
 
-constinit const Collector stat_database_collector{.name = "stat_database", .queries = queries};
+constinit const Collector stat_database_collector{.name = "stat_database", .queries = queries, .reads_stats = true};
 
 }  // namespace midst::sources

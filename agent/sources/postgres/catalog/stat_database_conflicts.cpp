@@ -21,25 +21,23 @@ constexpr Column columns[] = {
      "Logical slots invalidated by recovery (16 and later)."},
 };
 
+constexpr OptionalColumn optional[] = {
+    {"pg_stat_database_conflicts", "confl_active_logicalslot", "c.confl_active_logicalslot"},
+};
+
 constexpr Query queries[] = {{.name = "stat_database_conflicts",
-                              .before_version = 160'000,
+                              .from_version = 90'600,
                               .sql = R"(
-SELECT datid, datname, confl_tablespace, confl_lock, confl_snapshot, confl_bufferpin, confl_deadlock
-  FROM pg_catalog.pg_stat_database_conflicts
- ORDER BY datid)",
-                              .columns = columns},
-                             {.name = "stat_database_conflicts",
-                              .from_version = 160'000,
-                              .sql = R"(
-SELECT datid, datname, confl_tablespace, confl_lock, confl_snapshot, confl_bufferpin, confl_deadlock,
-       confl_active_logicalslot
-  FROM pg_catalog.pg_stat_database_conflicts
- ORDER BY datid)",
-                              .columns = columns}};
+SELECT c.datid, c.datname, c.confl_tablespace, c.confl_lock, c.confl_snapshot, c.confl_bufferpin,
+       c.confl_deadlock{optional}
+  FROM pg_catalog.pg_stat_database_conflicts c
+ ORDER BY c.datid)",
+                              .columns = columns,
+                              .optional = optional}};
 
 }  // namespace
 
 constinit const Collector stat_database_conflicts_collector{
-    .name = "stat_database_conflicts", .queries = queries, .has_server_label = true};
+    .name = "stat_database_conflicts", .queries = queries, .has_server_label = true, .reads_stats = true};
 
 }  // namespace midst::sources

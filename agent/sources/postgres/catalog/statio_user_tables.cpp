@@ -1,4 +1,4 @@
-// pg_statio_user_tables of the connected database. Tables without index or TOAST show 0 there.
+// pg_statio_user_tables of each database. Tables without index or TOAST show 0 there.
 #include "agent/sources/postgres/catalog.hpp"
 #include "agent/sources/postgres/top/top_tables.hpp"
 
@@ -25,17 +25,19 @@ constexpr Column columns[] = {
 };
 
 constexpr Query queries[] = {{.name = "statio_user_tables",
+                              .from_version = 90'600,
                               .sql = R"(
-SELECT pg_catalog.current_database() AS datname, schemaname, relname, heap_blks_read, heap_blks_hit, idx_blks_read,
-       idx_blks_hit, toast_blks_read, toast_blks_hit, tidx_blks_read, tidx_blks_hit
-  FROM pg_catalog.pg_statio_user_tables
- ORDER BY schemaname, relname)",
+SELECT pg_catalog.current_database() AS datname, s.relid, s.schemaname, s.relname, s.heap_blks_read,
+       s.heap_blks_hit, s.idx_blks_read, s.idx_blks_hit, s.toast_blks_read, s.toast_blks_hit, s.tidx_blks_read,
+       s.tidx_blks_hit
+  FROM pg_catalog.pg_statio_user_tables s)",
                               .columns = columns,
                               .max_rows = 50'000}};
 
 }  // namespace
 
 constinit const Collector statio_user_tables_collector{.name = "statio_user_tables",
+                                                       .ttl = std::chrono::seconds(30),
                                                        .queries = queries,
                                                        .scope = Scope::database,
                                                        .reads_stats = true,
