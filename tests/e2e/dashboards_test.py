@@ -8,35 +8,10 @@ import tempfile
 import unittest
 from pathlib import Path
 
+import boards
 import peers
 import promql
-import yaml
-from stack import ROOT, Agent, Redis, Replica, Sentinel, free_port, wait_until
-
-TABLES = sorted((Path(__file__).resolve().parent / "dashboards").glob("redis_*.txt"))
-# What Prometheus puts on a series, not the exporter. "addr" is what the board for exporters 0.3x tells servers of one
-# exporter apart by; ours is "target", so that board needs a relabelling where an agent has several.
-TARGET_LABELS = {"instance", "job", "namespace", "pod", "addr"}
-
-
-def recorded_names():
-    rules = yaml.safe_load((ROOT / "infra/prometheus/rules/redis.yml").read_text())
-    return {rule["record"] for group in rules["groups"] for rule in group["rules"] if "record" in rule}
-
-
-def label_keys(page):
-    """{series name: its label keys, as many as any sample of it has}."""
-    keys = {}
-    for name, labels in page:
-        keys.setdefault(name, set()).update(key for key, _ in labels)
-    return keys
-
-
-def table_rows(path):
-    for line in path.read_text().splitlines():
-        if not line.startswith("#"):
-            metric, labels, kind = line.split(" ")
-            yield metric, set() if labels == "-" else set(labels.split(",")), kind
+from stack import Agent, Redis, Replica, Sentinel, free_port, wait_until
 
 
 def expressions_in(node):
@@ -78,39 +53,36 @@ class Dashboards(unittest.TestCase):
         cls.pages = {kind: cls.page_of(server) for kind, server in
                      (("master", master), ("replica", replica), ("sentinel", sentinel), ("cluster", cluster))}
         cls.pages["opt-in"] = cls.page_of(master, '[redis.keys]\nsingle = ["key"]\n')
-        cls.recorded = recorded_names()
+        cls.recorded = boards.recorded_names("redis")
 
     @classmethod
     def page_of(cls, server, more=""):
         agent = cls.start(Agent(f'[scrape]\nmin_interval = "0s"\n[[redis]]\nurl = "{server.url}"\n{more}'))
         agent.page()  # what a first contact learns is asked for from the second on
-        return label_keys(agent.page())
+        return boards.label_keys(agent.page())
 
     def missing(self, metric, labels, kinds):
         """What is wrong with a metric on the pages of these kinds, or None."""
         if metric in self.recorded:
             return None
-        found = [self.pages[kind][metric] for kind in kinds if metric in self.pages[kind]]
-        if not found:
-            return f"no {metric}"
-        lacking = labels - TARGET_LABELS - set.union(*found)
-        return f"{metric} without {', '.join(sorted(lacking))}" if lacking else None
+        return boards.missing([self.pages[kind] for kind in kinds], metric, labels)
 
     def test_every_table_is_served(self):
-        self.assertEqual(len(TABLES), 9)
-        for path in TABLES:
-            with self.subTest(path.stem):
-                rows = list(table_rows(path))
+        tables = sorted(path.stem for path in boards.TABLES.glob("redis_*.txt"))
+        self.assertEqual(len(tables), 9)
+        for table in tables:
+            with self.subTest(table):
+                rows = list(boards.rows_of(table))
                 problems = [self.missing(metric, labels, [kind]) for metric, labels, kind in rows]
                 self.assertEqual([problem for problem in problems if problem], [])
                 self.assertGreater(len(rows), 0)
 
     def test_the_boards_of_redis_exporter_are_served(self):
         module = self.module()
-        boards = {path.name: list(expressions_in(json.loads(path.read_text()))) for path in module.glob("contrib/**/*.json")}
-        boards = {name: expressions for name, expressions in boards.items() if expressions}
-        self.assertGreaterEqual(len(boards), 3)
-        for name, expressions in sorted(boards.items()):
+        found = {path.name: list(expressions_in(json.loads(path.read_text()))) for path in module.glob("contrib/**/*.json")}
+        found = {name: expressions for name, expressions in found.items() if expressions}
+        self.assertGreaterEqual(len(found), 3)
+        for name, expressions in sorted(found.items()):
             with self.subTest(name):
                 self.check_expressions(expressions)
 
