@@ -5,18 +5,14 @@ medians, ratios and spreads, and says whether each promise holds; the exit code 
 
   tests/bench/peers/postgres_peers.py [--json FILE] [--only WORD…] [--blocks N] [--bin DIR]
 """
-import argparse
-import json
-import os
 import re
+import subprocess
 import sys
 import time
-from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parents[1] / "e2e"))
+import side_by_side
+from side_by_side import HERE, OURS
 
-OURS = "midst-agent"
 # How old answers may be. Judged are the first two; the last one has what the exporter does not even have at each scrape.
 SHIPPED, ALIKE, EVERYTHING = ("as shipped, a scrape each 15 s", "what both have asked every time", "everything asked every time")
 MODES = (SHIPPED, ALIKE, EVERYTHING)
@@ -27,26 +23,11 @@ SCRAPE_INTERVAL_SECONDS = 15
 TABLES, DATABASES = 5000, 20
 GROWTH_LIMIT_BYTES = 5e6
 
-
-def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", type=Path, help="write the results there, too")
-    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, metavar="WORD", help=f"of {', '.join(PARTS)}")
-    parser.add_argument("--blocks", type=int, default=7, help="blocks per program, at least 5")
-    parser.add_argument("--bin", type=Path, help="folder of midst-agent; default: build/release/bin")
-    parsed = parser.parse_args()
-    if parsed.blocks < 5:
-        parser.error("medians of fewer than 5 blocks say nothing")
-    return parsed
-
-
-ARGUMENTS = arguments()
-# stack.py reads it when it is imported.
-os.environ["MIDST_BIN_DIR"] = str(Path(ARGUMENTS.bin or os.environ.get("MIDST_BIN_DIR") or HERE.parents[2] / "build/release/bin").resolve())
+ARGUMENTS = side_by_side.arguments(__doc__, PARTS)
 import measure  # noqa: E402
 import peers  # noqa: E402
 import postgres_cost as cost  # noqa: E402
-from stack import BIN, Agent, Postgres, PostgresExporter, Server, Session, samples  # noqa: E402
+from stack import Agent, Postgres, PostgresExporter, Server, Session, samples  # noqa: E402
 
 
 class DelayProxy(Server):
@@ -71,32 +52,10 @@ def ttl_table(ttls):
     return "[postgres.ttl]\n" + "".join(f'{name} = "{milliseconds:.0f}ms"\n' for name, milliseconds in ttls.items())
 
 
-class Bench:
+class Bench(side_by_side.Bench):
     def __init__(self):
-        self.servers, self.report, self.shipped_ttls = [], measure.Report(), None
-        self.judged_collectors = None
-        self.exporters = self.find_exporters()
-
-    @staticmethod
-    def find_exporters():
-        """{name: program}, the newest first: it is the judge."""
-        found = {}
-        for find in (peers.newest_postgres_exporter, peers.packaged_postgres_exporter):
-            try:
-                program, version = find()
-                found[f"postgres_exporter {version}"] = program
-            except peers.Absent as absent:
-                print(f"not compared: {absent}")
-        return found
-
-    def start(self, server):
-        self.servers.append(server)
-        return server.start()
-
-    def stop(self):
-        for server in reversed(self.servers):
-            server.stop()
-        self.servers.clear()
+        super().__init__(ARGUMENTS, "postgres_exporter", (peers.newest_postgres_exporter, peers.packaged_postgres_exporter))
+        self.shipped_ttls = self.judged_collectors = None
 
     def postgres(self, *settings, tables=30):
         """A server with a database "shop" of some tables, a role that may only look, and a few clients."""
@@ -316,7 +275,7 @@ class Bench:
             try:
                 postgres.sql("SELECT 1", "shop", "monitor")
                 return True
-            except peers.subprocess.CalledProcessError as refused:
+            except subprocess.CalledProcessError as refused:
                 assert re.search(r"too many clients|remaining connection slots", refused.stderr), refused.stderr
         return False
 
@@ -349,26 +308,6 @@ class Bench:
                 if float(row[0]) >= 0.01 * total:
                     print(f"  {float(row[0]):9.4f}  {row[1]:>6}  {row[2]:>8}  {row[3]}")
             self.stop()
-
-    def run(self):
-        if not self.exporters:
-            print("no postgres_exporter to compare with: install prometheus-postgres-exporter, or Go")
-            return False
-        if not (BIN / OURS).exists():
-            print(f"there is no {BIN / OURS}; build it, or name its folder with --bin")
-            return False
-        print(f"{OURS}: {BIN}; {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.2f}; peers: {', '.join(self.exporters)}")
-        if os.getloadavg()[0] > os.cpu_count() / 2:
-            print("others are at work on this machine: take the numbers again on a calm one")
-        for part in ARGUMENTS.only:
-            try:
-                getattr(self, part)()
-            finally:
-                self.stop()
-        if ARGUMENTS.json:
-            ARGUMENTS.json.write_text(json.dumps(self.report.results, indent=1) + "\n")
-        print("\nall promises hold" if self.report.holds() else "\nnot all promises hold")
-        return self.report.holds()
 
 
 class Client(Session):

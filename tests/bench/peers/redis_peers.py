@@ -5,46 +5,25 @@ holds; the exit code is 1 when one does not.
 
   tests/bench/peers/redis_peers.py [--json FILE] [--only WORD…] [--blocks N] [--bin DIR]
 """
-import argparse
-import json
-import os
 import signal
 import sys
 import threading
 import time
-from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parents[1] / "e2e"))
+import side_by_side
+from side_by_side import E2E, HERE, OURS
 
-OURS = "midst-agent"
 PARTS = ("cpu", "slow_line", "histograms", "hung", "keys")
 HUNG_SCRAPE_TIMEOUT_SECONDS = 3
 KEYS = 2_000_000
 
-
-def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", type=Path, help="write the results there, too")
-    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, metavar="WORD", help=f"of {', '.join(PARTS)}")
-    parser.add_argument("--blocks", type=int, default=7, help="blocks per program, at least 5")
-    parser.add_argument("--bin", type=Path, help="folder of midst-agent; default: build/release/bin")
-    parsed = parser.parse_args()
-    if parsed.blocks < 5:
-        parser.error("medians of fewer than 5 blocks say nothing")
-    return parsed
-
-
-ARGUMENTS = arguments()
-# stack.py reads it when it is imported.
-os.environ["MIDST_BIN_DIR"] = str(Path(ARGUMENTS.bin or os.environ.get("MIDST_BIN_DIR") or HERE.parents[2] / "build/release/bin").resolve())
+ARGUMENTS = side_by_side.arguments(__doc__, PARTS)
 import measure  # noqa: E402
 import peers  # noqa: E402
 import sampled_keys  # noqa: E402
 from resp import Client  # noqa: E402
-from stack import BIN, Agent, Redis, RedisExporter, Server, wait_until  # noqa: E402
+from stack import Agent, Redis, RedisExporter, Server, wait_until  # noqa: E402
 
-E2E = HERE.parents[1] / "e2e"
 DATA = "".join(f"SET key:{n} {n}\nGET key:{n}\nHSET hash:{n} f v\nLPUSH list:{n} v\nEXPIRE key:{n} 10000\nINCR count\n"
                for n in range(50)) + "GET none\nLPUSH count v\nZADD z 1 a\nSADD s a\nTYPE s\nTTL s\nEXISTS s\nDEL s\n"
 
@@ -64,31 +43,9 @@ class Program(Server):
         return f"redis://127.0.0.1:{self.port}"
 
 
-class Bench:
+class Bench(side_by_side.Bench):
     def __init__(self):
-        self.servers, self.report = [], measure.Report()
-        self.exporters = self.find_exporters()
-
-    @staticmethod
-    def find_exporters():
-        """{name: program}, the newest first: it is the judge."""
-        found = {}
-        for find in (peers.newest_redis_exporter, peers.packaged_redis_exporter):
-            try:
-                program, version = find()
-                found[f"redis_exporter {version}"] = program
-            except peers.Absent as absent:
-                print(f"not compared: {absent}")
-        return found
-
-    def start(self, server):
-        self.servers.append(server)
-        return server.start()
-
-    def stop(self):
-        for server in reversed(self.servers):
-            server.stop()
-        self.servers.clear()
+        super().__init__(ARGUMENTS, "redis_exporter", (peers.newest_redis_exporter, peers.packaged_redis_exporter))
 
     def agent(self, redis, more=""):
         return self.start(Agent(f'[log]\nlevel = "warn"\n[scrape]\nmin_interval = "0s"\n[[redis]]\nurl = "{redis.url}"\n{more}'))
@@ -201,26 +158,6 @@ class Bench:
 
     def keys(self):
         sampled_keys.run(self, KEYS, ARGUMENTS.blocks)
-
-    def run(self):
-        if not self.exporters:
-            print("no redis_exporter to compare with: install prometheus-redis-exporter, or Go")
-            return False
-        if not (BIN / OURS).exists():
-            print(f"there is no {BIN / OURS}; build it, or name its folder with --bin")
-            return False
-        print(f"{OURS}: {BIN}; {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.2f}; peers: {', '.join(self.exporters)}")
-        if os.getloadavg()[0] > os.cpu_count() / 2:
-            print("others are at work on this machine: take the numbers again on a calm one")
-        for part in ARGUMENTS.only:
-            try:
-                getattr(self, part)()
-            finally:
-                self.stop()
-        if ARGUMENTS.json:
-            ARGUMENTS.json.write_text(json.dumps(self.report.results, indent=1) + "\n")
-        print("\nall promises hold" if self.report.holds() else "\nnot all promises hold")
-        return self.report.holds()
 
 
 if __name__ == "__main__":
