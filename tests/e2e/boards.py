@@ -3,6 +3,7 @@
 A table is a text file of lines "metric labels kind": its label keys or "-", and the kind of server whose page has it."""
 from pathlib import Path
 
+import promql
 import yaml
 from stack import ROOT
 
@@ -12,10 +13,24 @@ TABLES = Path(__file__).resolve().parent / "dashboards"
 TARGET_LABELS = {"instance", "job", "namespace", "pod", "addr"}
 
 
-def recorded_names(rules):
-    """Names that recording rules of infra/prometheus/rules/<rules>.yml make."""
-    groups = yaml.safe_load((ROOT / f"infra/prometheus/rules/{rules}.yml").read_text())["groups"]
-    return {rule["record"] for group in groups for rule in group["rules"] if "record" in rule}
+def rules_in(file):
+    groups = yaml.safe_load((ROOT / f"infra/prometheus/rules/{file}.yml").read_text())["groups"]
+    return [rule for group in groups for rule in group["rules"]]
+
+
+def rules_of(file):
+    """{alert or recorded name: expression} of infra/prometheus/rules/<file>.yml."""
+    return {rule.get("record") or rule["alert"]: rule["expr"] for rule in rules_in(file)}
+
+
+def recorded_names(file):
+    return {rule["record"] for rule in rules_in(file) if "record" in rule}
+
+
+def metrics_of(rules, name):
+    """The metrics that a rule reads, those of recorded names among them."""
+    found = set(promql.needs(rules[name]))
+    return found.union(*(metrics_of(rules, recorded) for recorded in found & rules.keys()))
 
 
 def label_keys(page):
