@@ -79,6 +79,7 @@ SELECT pg_catalog.current_database() AS datname, k.kind,
          WHEN 'vacuum' THEN l.is_enabled AND l.dead > least(l.dead_limit, l.dead_max)
          WHEN 'insert' THEN l.is_enabled AND l.inserted > l.insert_limit
          WHEN 'analyze' THEN l.is_enabled AND l.relkind <> 't' AND l.changed > l.changed_limit
+                             AND l.oid <> 'pg_catalog.pg_statistic'::pg_catalog.regclass
          ELSE l.xid_age > l.xid_limit OR l.mxid_age > l.mxid_limit END) AS tables
   FROM limits l CROSS JOIN (VALUES ('vacuum'), ('insert'), ('analyze'), ('freeze')) AS k(kind)
  GROUP BY k.kind)",
