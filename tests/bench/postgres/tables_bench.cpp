@@ -116,6 +116,18 @@ void page_of_tables(benchmark::State& state) {
 }
 BENCHMARK(page_of_tables)->Arg(5000)->Unit(benchmark::kMillisecond);
 
+/// The same rows without a ledger: what they would cost at each scrape.
+void interpreted_tables(benchmark::State& state) {
+  const auto answer = tables(static_cast<std::size_t>(state.range(0)));
+  const auto view = answer.view();
+  for (auto _ : state) {
+    metrics::SnapshotBuilder builder;
+    benchmark::DoNotOptimize(interpret(newest(stat_user_tables_collector), view, {}, builder));
+    benchmark::DoNotOptimize(builder.freeze());
+  }
+}
+BENCHMARK(interpreted_tables)->Arg(5000)->Unit(benchmark::kMillisecond);
+
 void look_at_statements(benchmark::State& state) {
   Answer info({"server_time", "started", "sees_all", "stats_reset", "dealloc", "max_entries"});
   for (const auto* cell : {"1763900000.5", "1763800000.5", "t", "1763800000.5", "3", "5000"}) info.add(cell);

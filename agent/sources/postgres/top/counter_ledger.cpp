@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 namespace midst::sources {
 namespace {
@@ -31,6 +32,10 @@ bool began_anew(Decrease decrease, std::span<const double> before, std::span<con
   return has_lower && (decrease == Decrease::row_began_anew || !has_other);
 }
 
+bool is_same(std::span<const double> left, std::span<const double> right) {
+  return std::memcmp(left.data(), right.data(), left.size_bytes()) == 0;
+}
+
 void add(std::span<double> to, std::span<const double> what) {
   for (std::size_t i = 0; i < to.size(); ++i) to[i] += what[i];
 }
@@ -49,9 +54,16 @@ void CounterLedger::begin(Continuity continuity) {
   continuity_ = continuity;
   ++look_;
   left_out_now_ = false;
+  order_before_.swap(order_);
+  order_.clear();
+  next_ = 0;
 }
 
 std::optional<std::uint32_t> CounterLedger::id_of(std::string_view key) {
+  if (next_ < order_before_.size()) {
+    const auto id = order_before_[next_];
+    if (keys_[id].text != nullptr && *keys_[id].text == key) return id;
+  }
   if (const auto found = ids_.find(key); found != ids_.end()) return found->second;
   if (ids_.size() >= options_.max_keys) {
     ++untracked_;
@@ -77,6 +89,10 @@ std::optional<std::uint32_t> CounterLedger::take(const CountedRow& row) {
   const auto id = id_of(row.key);
   if (!id) return id;
   auto& key = keys_[*id];
+  // Answers mostly have the order of the one before.
+  if (key.look != 0) next_ = key.position + 1;
+  key.position = static_cast<std::uint32_t>(order_.size());
+  order_.push_back(*id);
   if (key.look != look_) {
     key.look = look_;
     key.fresh = key.size = 0;
@@ -88,6 +104,8 @@ std::optional<std::uint32_t> CounterLedger::take(const CountedRow& row) {
   key.lanes_now |= lane;
   key.size += row.size;
   if ((key.lanes & lane) != 0) {
+    // Most rows of thousands have not changed.
+    if (continuity_ == Continuity::same && *before == row.origin && is_same(counters, row.counters)) return id;
     if (*before > 0 && row.origin > *before && continuity_ == Continuity::same)
       std::fill(counters.begin(), counters.end(), 0.0);  // The server says itself that it began anew.
     measure(counters, row.counters);

@@ -111,7 +111,8 @@ class CounterLedger {
     const std::string* text = nullptr;
     double activity = 0, fresh = 0, size = 0;  ///< Decayed; of this look; at this look.
     std::uint32_t place = no_place;            ///< Of its accumulators.
-    std::uint32_t look = 0;                    ///< The last one it was in.
+    std::uint32_t look = 0;                    ///< The last one it was in, …
+    std::uint32_t position = 0;                ///< … and where.
     std::uint8_t lanes = 0, lanes_now = 0;     ///< Which rows were there at the look before, and at this one.
     bool is_new = false;
   };
@@ -142,6 +143,8 @@ class CounterLedger {
   std::unordered_map<std::string, std::uint32_t, Hash, std::equal_to<>> ids_;
   std::vector<Key> keys_;
   std::vector<std::uint32_t> free_keys_, free_places_, members_;
+  std::vector<std::uint32_t> order_, order_before_;  ///< Ids of this look and of the one before.
+  std::size_t next_ = 0;                             ///< Where in order_before_ the next row is expected.
   std::vector<double> before_;  ///< Per key and lane: origin, then the counters of the look before.
   std::vector<double> grown_;   ///< Scratch of take().
   std::vector<Place> places_;
