@@ -39,6 +39,13 @@ constexpr Column stats_totals[] = {
     counted("bind_count", "pgbouncer_stats_totals_binds_total",
             "Prepared statements bound by clients (1.24 and later)."),
     counted("client_login_count", "pgbouncer_stats_totals_client_logins_total", "Logins of clients (1.25 and later)."),
+    // As the exporter's README calls them and the boards of its mixin read them; no exporter has these names.
+    counted("query_count", "pgbouncer_stats_queries_pooled_total", "SQL queries pooled."),
+    timed("query_time", "pgbouncer_stats_queries_duration_seconds_total", "Time queries ran on servers."),
+    counted("bytes_received", "pgbouncer_stats_received_bytes_total", "Bytes received from clients."),
+    counted("bytes_sent", "pgbouncer_stats_sent_bytes_total", "Bytes sent to clients."),
+    counted("xact_count", "pgbouncer_stats_sql_transactions_pooled_total", "SQL transactions pooled."),
+    timed("xact_time", "pgbouncer_stats_server_in_transaction_seconds_total", "Time servers spent in a transaction."),
 };
 
 constexpr LabelGroups of_pool = 1;
