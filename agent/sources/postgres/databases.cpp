@@ -167,10 +167,12 @@ Databases::Databases(asio::any_io_executor executor, const PostgresOptions& opti
   state_->connection_options = connection_options(options);
   state_->regular = std::move(regular);
   state_->alone = std::move(alone);
+  std::optional<std::chrono::nanoseconds> shortest;
   for (const auto* collector : state_->regular) {
     const std::chrono::nanoseconds ttl = schedule_of(*collector, options.pace).ttl;
-    state_->turn = state_->turn.count() == 0 ? ttl : std::min(state_->turn, ttl);
+    shortest = std::min(shortest.value_or(ttl), ttl);
   }
+  state_->turn = shortest.value_or(std::chrono::nanoseconds(0));
 }
 
 Databases::~Databases() {
