@@ -329,16 +329,18 @@ TEST_F(PostgresSourceTest, ABlockedCollectorFailsAloneAndComesBack) {
   EXPECT_NE(page->find("pg_stat_archiver_archived_count"), nullptr);
 }
 
-TEST_F(PostgresSourceTest, APlainRoleLosesTheWalDirectoryAloneAndIsNotAskedForItAgain) {
+TEST_F(PostgresSourceTest, APlainRoleLosesWhatNeedsPgMonitorAloneAndIsNotAskedForItAgain) {
   PostgresSource source(io_.get_executor(), options(server_->dsn("postgres", "plain")));
   for (int scrape = 0; scrape < 3; ++scrape) {
     const auto page = collect(source);
     ASSERT_TRUE(page) << describe(page.error());
     EXPECT_EQ(value_of(*page, "pg_up", {}), 1);
-    EXPECT_EQ(value_of(*page, "pg_scrape_collector_success", {{"collector", "wal"}}), 0);
-    EXPECT_EQ(value_of(*page, "midst_pg_collector_errors_total", {{"collector", "wal"}, {"reason", "noperm"}}), 1);
+    for (const std::string lost : {"backend_memory", "wal"})
+      EXPECT_EQ(value_of(*page, "midst_pg_collector_errors_total", {{"collector", lost}, {"reason", "noperm"}}), 1);
     for (const auto& name : offered_collectors())
-      EXPECT_EQ(value_of(*page, "pg_scrape_collector_success", {{"collector", name}}), name == "wal" ? 0 : 1) << name;
+      EXPECT_EQ(value_of(*page, "pg_scrape_collector_success", {{"collector", name}}),
+                name == "wal" || name == "backend_memory" ? 0 : 1)
+          << name;
     EXPECT_THAT(label_values(*page, "midst_pg_privilege", "privilege"), ElementsAre("pg_monitor"));
     EXPECT_EQ(page->find("midst_pg_privilege")->values.front(), 0);
   }
