@@ -1,5 +1,5 @@
-// What a scrape of Postgres costs on our side once the answers are there: rows → Snapshot, for settings, for tables
-// within their limit and far above it, and for a typical page of all recorded collectors.
+// What a scrape of Postgres costs on our side once the answers are there: rows → Snapshot, for settings and for a typical
+// page of all recorded collectors. Thousands of tables: tables_bench.cpp.
 #include "agent/sources/postgres/catalog.hpp"
 #include "agent/sources/postgres/treatment.hpp"
 #include "tests/unit/agent/sources/postgres/recorded_rows.hpp"
@@ -63,27 +63,6 @@ void interpret_settings(benchmark::State& state) {
   state.counters["samples"] = static_cast<double>(samples);
 }
 BENCHMARK(interpret_settings)->Unit(benchmark::kMicrosecond);
-
-/// With the default limit of 300: at 5 000 tables most are summed up under "_other".
-void treat_tables(benchmark::State& state) {
-  const test::RecordedRows rows(recorded_tables("stat_user_tables", state.range(0)));
-  const auto* query = query_of(sources::stat_user_tables_collector, "stat_user_tables");
-  const auto treatment = sources::stat_user_tables_collector.make_treatment(sources::Limits{});
-  const auto view = rows.view();
-  std::size_t samples = 0;
-  Deadline now{};
-  for (auto _ : state) {
-    metrics::SnapshotBuilder builder;
-    now += std::chrono::seconds(15);
-    benchmark::DoNotOptimize(treatment->take({&query, 1}, {&view, 1}, now));
-    treatment->add({}, builder);
-    auto snapshot = builder.freeze();
-    samples = snapshot.sample_count();
-    benchmark::DoNotOptimize(snapshot);
-  }
-  state.counters["samples"] = static_cast<double>(samples);
-}
-BENCHMARK(treat_tables)->Arg(30)->Arg(300)->Arg(5000)->Unit(benchmark::kMicrosecond);
 
 struct Answered {
   const Query* query;
