@@ -56,6 +56,7 @@ SELECT backend_type, object, context, reads, read_bytes, read_time, writes, writ
 
 }  // namespace
 
-constinit const Collector stat_io_collector{.name = "stat_io", .queries = queries, .reads_stats = true};
+constinit const Collector stat_io_collector{
+    .name = "stat_io", .ttl = std::chrono::seconds(30), .queries = queries, .reads_stats = true};
 
 }  // namespace midst::sources
