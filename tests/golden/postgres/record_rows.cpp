@@ -1,5 +1,6 @@
-// postgres_record_rows DSN FOLDER: asks a server every statement of the catalogue that fits it, as the agent would, and
-// writes each answer to FOLDER/STATEMENT.rows. Used by record.py; exit 1 when a statement failed.
+// postgres_record_rows DSN FOLDER [VERSION]: asks a server every statement of the catalogue that fits it (or fits
+// another server_version_num), as the agent would, and writes each answer to FOLDER/STATEMENT.rows. Used by record.py;
+// exit 1 when a statement failed.
 #include "agent/sources/postgres/catalog.hpp"
 #include "agent/sources/postgres/conversation.hpp"
 #include "agent/sources/postgres/plan.hpp"
@@ -62,7 +63,8 @@ bool record(boost::asio::io_context& io, pq::Connection& connection, const Plann
   return true;
 }
 
-int record_all(const std::string& dsn, const std::filesystem::path& folder) {
+/// @param version  server_version_num to plan for; 0: the server's own.
+int record_all(const std::string& dsn, const std::filesystem::path& folder, int version) {
   boost::asio::io_context io;
   PostgresOptions options;
   options.conninfo = pq::parse_conninfo(dsn).value();
@@ -73,11 +75,13 @@ int record_all(const std::string& dsn, const std::filesystem::path& folder) {
   const auto known = answer(io, connection, facts_sql(collectors));
   if (known.error()) throw std::runtime_error(describe(*known.error()));
   read_facts(view_of(known), facts);
-  facts.version = connection.server_version();
+  facts.version = version == 0 ? connection.server_version() : version;
   const auto recovery = answer(io, connection, "SELECT pg_catalog.pg_is_in_recovery()");
   facts.is_standby = recovery.row_count() == 1 && recovery.text(0, 0) == "t";
   bool is_good = record(io, connection, {&instance_query(), std::string(instance_query().sql), ""}, folder);
   for (const auto* collector : collectors) {
+    // Texts of statements are no use here; what is made of them has tests of its own.
+    if (!collector->extension.empty() && collector->make_treatment != nullptr) continue;
     const auto statements = plan(*collector, facts);
     if (!statements) std::cerr << collector->name << ": " << describe(statements.error()) << '\n';
     is_good = is_good && statements;
@@ -91,12 +95,12 @@ int record_all(const std::string& dsn, const std::filesystem::path& folder) {
 }  // namespace midst::sources
 
 int main(int argc, char** argv) {
-  if (argc != 3) {
-    std::cerr << "usage: " << argv[0] << " DSN FOLDER\n";
+  if (argc != 3 && argc != 4) {
+    std::cerr << "usage: " << argv[0] << " DSN FOLDER [VERSION]\n";
     return 2;
   }
   try {
-    return midst::sources::record_all(argv[1], argv[2]);
+    return midst::sources::record_all(argv[1], argv[2], argc == 4 ? std::stoi(argv[3]) : 0);
   } catch (const std::exception& failure) {
     std::cerr << failure.what() << '\n';
     return 1;
