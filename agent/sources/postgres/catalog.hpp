@@ -62,6 +62,7 @@ extern const Collector stat_user_tables_collector;
 extern const Collector stat_wal_collector;
 extern const Collector stat_wal_receiver_collector;
 extern const Collector statio_user_indexes_collector;
+extern const Collector statement_texts_collector;  ///< Not in the list: asked when there is something to ask for.
 extern const Collector statio_user_tables_collector;
 extern const Collector table_sizes_collector;
 extern const Collector wait_samples_collector;  ///< Not in the list: the wait sampler asks it, see WaitSamples.

@@ -1,5 +1,9 @@
 // stat_statements against a real server: what it evicts, resets and hides, and where the extension is.
+#include "agent/sources/postgres/catalog.hpp"
+#include "agent/sources/postgres/plan.hpp"
 #include "agent/sources/postgres/postgres_source.hpp"
+#include "agent/sources/postgres/rows_view.hpp"
+#include "agent/sources/postgres/top/statement_texts.hpp"
 #include "lib/metrics/snapshot.hpp"
 #include "tests/integration/postgres/page.hpp"
 #include "tests/support/loop.hpp"
@@ -156,6 +160,31 @@ TEST_F(StatementsTest, ARoleThatMaySeeMoreThanBeforeIsNoBurst) {
   const auto next = calls.scrape(page_of(source));
   EXPECT_GE(next.increase + next.begun, 7);
   EXPECT_LE(next.increase + next.begun, 7 + 60);  // And the agent's own statements.
+}
+
+asio::awaitable<Result<std::vector<pq::Rows>>> asked(pq::Connection& connection, pq::Statement statement) {
+  std::vector<pq::Statement> statements{std::move(statement)};
+  co_return co_await connection.pipeline(std::move(statements), std::chrono::steady_clock::now() + 10s);
+}
+
+TEST_F(StatementsTest, TextsAreFetchedByIdFromWhereverTheExtensionIs) {
+  const auto id = id_of("SELECT abs(1)", "SELECT abs($1)");
+  metrics::SnapshotBuilder builder;
+  builder.add({"pg_stat_statements_calls_total", metrics::MetricType::counter, "", "C."}, {{"queryid", id}}, 1);
+  StatementTexts texts({});
+  texts.want(builder.freeze());
+  ServerFacts facts;
+  facts.version = 150'000;
+  facts.extensions["pg_stat_statements"] = {"odd Schema", "1.10"};
+  const auto planned = plan(statement_texts_collector, facts).value();
+  pq::Statement statement;
+  statement.sql = planned.front().sql;
+  statement.parameters = {texts.due(Deadline{})};
+  pq::Connection connection(io_.get_executor(), pq::parse_conninfo(server_->dsn()).value(), {});
+  const auto rows = std::move(test::run(io_, asked(connection, std::move(statement))).value().front());
+  ASSERT_FALSE(rows.error()) << rows.error()->message;
+  texts.take(view_of(rows));
+  EXPECT_EQ(texts.json(), R"({"queries":[{"queryid":")" + id + R"json(","query":"SELECT abs($1)"}]})json");
 }
 
 TEST_F(StatementsTest, WithoutTheExtensionTheCollectorIsUnsupportedAndSaysWhatToDo) {
