@@ -19,7 +19,7 @@ SELECT pg_catalog.count(*) AS transactions,
        pg_catalog.max(EXTRACT(EPOCH FROM pg_catalog.clock_timestamp() - a.xact_start)) AS oldest
   FROM pg_catalog.pg_stat_activity a
  WHERE a.xact_start IS NOT NULL AND a.state IS DISTINCT FROM 'idle' AND a.query NOT LIKE 'autovacuum:%'
-   AND a.pid <> pg_catalog.pg_backend_pid())",
+   AND a.pid <> pg_catalog.pg_backend_pid() AND a.application_name IS DISTINCT FROM 'midst-agent')",
                               .columns = columns},
                              {.name = "long_running_transactions",
                               .sql = R"(
@@ -27,7 +27,8 @@ SELECT pg_catalog.count(*) AS transactions,
        EXTRACT(EPOCH FROM pg_catalog.clock_timestamp() - pg_catalog.min(a.xact_start)) AS oldest
   FROM pg_catalog.pg_stat_activity a
  WHERE a.xact_start IS NOT NULL AND a.state IS DISTINCT FROM 'idle'
-   AND a.backend_type IS DISTINCT FROM 'autovacuum worker' AND a.pid <> pg_catalog.pg_backend_pid())",
+   AND a.backend_type IS DISTINCT FROM 'autovacuum worker' AND a.pid <> pg_catalog.pg_backend_pid()
+   AND a.application_name IS DISTINCT FROM 'midst-agent')",
                               .columns = columns}};
 
 }  // namespace
