@@ -1,6 +1,6 @@
 // Sequences that come to their end, and columns too small for what their sequence counts. Where a sequence stands is
 // told only by opening it, which waits behind an AccessExclusiveLock and made the server's process grow by 4 kB for
-// each: hence locked ones are passed over, and of more than 500 those with the most rows for their range are opened.
+// each: hence locked ones are passed over, and of more than 100 those with the most rows for their range are opened.
 #include "agent/sources/postgres/catalog.hpp"
 
 namespace midst::sources {
@@ -32,7 +32,7 @@ constexpr Column columns[] = {
      .use = Use::gauge,
      .name = "pg_sequences_skipped",
      .help = "Sequences that were not looked at: the role may not (noperm), locked exclusively, or over the limit of "
-             "500.",
+             "100.",
      .groups = by_reason},
 };
 
@@ -61,7 +61,7 @@ ranked AS (
    WHERE c.relpersistence = 'p' OR (c.relpersistence = 'u' AND NOT pg_catalog.pg_is_in_recovery())),
 sequences AS (
   SELECT oid, nspname, relname, rises, seqmin, seqmax, seqcycle,
-         CASE WHEN place > 500 THEN 'limit'
+         CASE WHEN place > 100 THEN 'limit'
               WHEN oid IN (SELECT relation FROM locked) THEN 'locked'
               WHEN NOT coalesce(pg_catalog.has_sequence_privilege(oid, 'SELECT,USAGE'), false) THEN 'noperm'
          END AS skipped
