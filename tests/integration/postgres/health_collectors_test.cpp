@@ -463,6 +463,29 @@ TEST_F(HealthCollectors, CountersOfWalAndSmallCachesAndTheOwnMemoryAreThere) {
   });
 }
 
+TEST_F(HealthCollectors, ManyTablesAndSequencesDoNotMakeTheServersProcessGrow) {
+  options_.pace.ttl = {{"backend_memory", 0ms}, {"sequences", 0ms}, {"indexes", 0ms}, {"autovacuum_queue", 0ms}};
+  options_.pace.max_share = 0;
+  const auto bytes_after_scrapes = [&] {
+    start();
+    for (int i = 0; i < 5; ++i) (void)page();
+    return value_of(page(), "midst_pg_backend_memory_bytes", {}).value_or(0);
+  };
+  const double with_none = bytes_after_scrapes();
+  for (int first = 0; first < 2000; first += 200)
+    sql("DO $$ BEGIN FOR i IN " + std::to_string(first) + ".." + std::to_string(first + 199) +
+        " LOOP EXECUTE 'CREATE TABLE t' || i || ' (id serial PRIMARY KEY)';"
+        " EXECUTE 'SELECT setval(''t' || i || '_id_seq'', 2000000000)'; END LOOP; END $$");
+  const double with_many = bytes_after_scrapes();
+  const auto shown = page();
+  EXPECT_EQ(value_of(shown, "pg_sequences_skipped", with_database({{"reason", "limit"}})), 1900);
+  EXPECT_THAT(label_values(shown, "pg_sequence_used_ratio", "sequencename"), testing::SizeIs(100));
+  EXPECT_GT(with_none, 1'000'000);
+  EXPECT_LT(with_many - with_none, 3'000'000);
+  RecordProperty("bytes_with_none", std::to_string(with_none));
+  RecordProperty("bytes_with_many", std::to_string(with_many));
+}
+
 TEST_F(HealthCollectors, WraparoundIsToldAsPartsOfTheLimits) {
   const auto shown = page();
   const double age = number("SELECT age(datfrozenxid) FROM pg_database WHERE datname = current_database()");
