@@ -202,6 +202,9 @@ class Faults(unittest.TestCase):
         page = wait_until(lambda: (page := agent.page()).get(("pg_replication_lag_seconds", ())) == 0 and page,
                           "it replays all it receives")
         self.assertEqual(page["pg_replication_is_replica", ()], 1)
+        primary.sql("CREATE TABLE replayed ()")
+        wait_until(lambda: ("pg_replication_last_replay_seconds", ()) in agent.page(), "a transaction is replayed")
+        page = agent.page()
         receiver = {name for name in families(page) if name.startswith("pg_stat_wal_receiver_")}
         self.assertTrue(receiver)
         primary.kill()
