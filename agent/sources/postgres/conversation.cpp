@@ -266,8 +266,12 @@ void Conversation::expire(std::string_view collector) noexcept {
     if (memory.collector().name == collector) memory.expire();
 }
 
-void Conversation::add(std::span<const metrics::Label> extra, metrics::SnapshotBuilder& builder) const {
-  for (const auto& memory : collectors_) memory.add(extra, builder);
+void Conversation::add(const metrics::Label& server, metrics::SnapshotBuilder& builder) const {
+  const std::span labelled(&server, 1);
+  for (const auto& memory : collectors_) {
+    const bool has_server = edition_ == Edition::v0_11 || memory.collector().has_server_label;
+    memory.add(has_server ? labelled : labelled.first(0), builder);
+  }
 }
 
 void Conversation::log_change(Change change, const CollectorMemory& memory) const {

@@ -39,7 +39,8 @@ class Conversation {
   void expire(std::string_view collector) noexcept;
 
   /// Adds what the collectors have.
-  void add(std::span<const metrics::Label> extra, metrics::SnapshotBuilder& builder) const;
+  /// @param server  the label server="host:port", for the collectors that have it.
+  void add(const metrics::Label& server, metrics::SnapshotBuilder& builder) const;
 
   [[nodiscard]] std::span<const CollectorMemory> collectors() const noexcept { return collectors_; }
   [[nodiscard]] const ServerFacts& facts() const noexcept { return facts_; }

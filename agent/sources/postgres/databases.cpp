@@ -239,7 +239,7 @@ asio::awaitable<void> Databases::finish_visits(Deadline deadline) {
   std::ignore = co_await std::move(waiting);
 }
 
-void Databases::add(std::span<const metrics::Label> extra, metrics::SnapshotBuilder& builder, Deadline now) const {
+void Databases::add(const metrics::Label& server, metrics::SnapshotBuilder& builder, Deadline now) const {
   const auto& state = *state_;
   std::size_t held = 0;
   for (const auto& slot : state.slots) held += slot.connection && slot.connection->is_connected() ? 1 : 0;
@@ -249,8 +249,8 @@ void Databases::add(std::span<const metrics::Label> extra, metrics::SnapshotBuil
   for (const auto& [code, count] : state.errors)
     builder.add(database_errors, {{"reason", word(code)}}, static_cast<double>(count));
   for (const auto& [name, database] : state.databases) {
-    if (database->regular) database->regular->add(extra, builder);
-    if (database->alone) database->alone->add(extra, builder);
+    if (database->regular) database->regular->add(server, builder);
+    if (database->alone) database->alone->add(server, builder);
     if (database->is_connected_one || !database->began_at) continue;
     const auto labels = builder.labels({{"datname", name}});
     builder.family(database_up).add(labels, database->succeeded_at && !database->last_error ? 1 : 0);

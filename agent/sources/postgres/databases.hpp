@@ -40,7 +40,8 @@ class Databases {
   [[nodiscard]] asio::awaitable<void> finish_visits(Deadline deadline);
 
   /// Adds what the visits have brought, and how old it is.
-  void add(std::span<const metrics::Label> extra, metrics::SnapshotBuilder& builder, Deadline now) const;
+  /// @param server  the label server="host:port", for the collectors that have it.
+  void add(const metrics::Label& server, metrics::SnapshotBuilder& builder, Deadline now) const;
   /// @return the families of add() that are about the visits themselves.
   [[nodiscard]] static std::span<const metrics::MetricSpec> specs() noexcept;
 

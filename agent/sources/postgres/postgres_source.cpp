@@ -307,13 +307,11 @@ void PostgresSource::recycle_backend(double bytes) {
 
 void PostgresSource::add_collectors(SnapshotBuilder& builder, Deadline now) const {
   const Label server{"server", server_label_};
-  const auto labelled = std::span(&server, 1);
-  if (main_.instance() != nullptr) (void)interpret(instance_query(), view_of(*main_.instance()), labelled, builder);
-  const bool is_compatible = options_.compat == Compat::v0_11;
-  for (const auto& memory : main_.collectors())
-    memory.add(is_compatible || memory.collector().has_server_label ? labelled : std::span<const Label>(), builder);
+  if (main_.instance() != nullptr)
+    (void)interpret(instance_query(), view_of(*main_.instance()), std::span(&server, 1), builder);
+  main_.add(server, builder);
   sampler_.add({}, builder);
-  databases_->add(is_compatible ? labelled : std::span<const Label>(), builder, now);
+  databases_->add(server, builder, now);
   add_ages(main_, connected_, now, builder);
   for (const auto& [database, conversation] : databases_->conversations())
     add_ages(*conversation, database, now, builder);
