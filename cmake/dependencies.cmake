@@ -10,6 +10,7 @@ find_package(spdlog 1.10 REQUIRED CONFIG)
 find_package(tomlplusplus 3.3 REQUIRED CONFIG)
 find_package(prometheus-cpp REQUIRED CONFIG)   # the package ships no version file
 find_package(nlohmann_json 3.11 REQUIRED CONFIG)
+find_package(yaml-cpp 0.7 REQUIRED CONFIG)
 find_package(CLI11 2.1 REQUIRED CONFIG)
 pkg_check_modules(HIREDIS REQUIRED IMPORTED_TARGET hiredis)   # its own CMake file defines no target
 pkg_check_modules(LIBPQ REQUIRED IMPORTED_TARGET libpq)

@@ -1,4 +1,5 @@
 // The environment's part of the configuration.
+#include "agent/app/custom_queries.hpp"
 #include "agent/app/draft.hpp"
 #include "agent/app/secret.hpp"
 #include "lib/base/text.hpp"
@@ -190,6 +191,11 @@ class Variables {
   }
 
   void add_target(sources::PostgresOptions options) {
+    if (const auto path = environment_("PG_EXPORTER_EXTEND_QUERY_PATH"); path && !path->empty()) {
+      add_queries_file(*path, options.custom, draft_.problems);
+      if (environment_("PG_EXPORTER_AUTO_DISCOVER_DATABASES") == "true") ask_every_database(options.custom);
+      for (auto& problem : check_custom_queries(options)) draft_.problems.push_back(std::move(problem));
+    }
     draft_.config.postgres.push_back(std::move(options));
     draft_.postgres_labels.push_back(LabelMode::automatic);
   }

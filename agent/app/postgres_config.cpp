@@ -1,4 +1,5 @@
 // [[postgres]] and [[pgbouncer]] of the configuration.
+#include "agent/app/custom_queries.hpp"
 #include "agent/app/draft.hpp"
 #include "agent/app/section.hpp"
 
@@ -116,6 +117,8 @@ void read_postgres(Section& section, Draft& draft) {
   section.table("ttl", [&](Section& ttl) { read_ttl(ttl, with_ttl(), options.pace.ttl); });
   if (const auto exact = options.collectors.find("table_sizes"); exact != options.collectors.end())
     options.limits.has_exact_sizes = exact->second;
+  read_custom_queries(section, options.custom);
+  for (auto& problem : check_custom_queries(options)) section.report(std::move(problem));
   draft.config.postgres.push_back(std::move(options));
   draft.postgres_labels.push_back(label);
 }

@@ -5,6 +5,7 @@
 #include <fmt/core.h>
 #include <toml++/toml.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace midst::app {
@@ -18,6 +19,20 @@ std::string place_of(std::string_view file, const toml::source_region& source) {
 bool Section::has(std::string_view key) {
   known_.insert(std::string(key));
   return table_->contains(key);
+}
+
+std::vector<std::string> Section::keys() const {
+  std::vector<std::pair<toml::source_position, std::string>> found;
+  for (const auto& [key, node] : *table_) found.emplace_back(key.source().begin, key.str());
+  std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<std::string> names;
+  for (auto& [position, name] : found) names.push_back(std::move(name));
+  return names;
+}
+
+bool Section::is_text(std::string_view key) const {
+  const auto* node = table_->get(key);
+  return node != nullptr && node->is_string();
 }
 
 void Section::read(std::string_view key, std::string& out) {
@@ -165,11 +180,16 @@ void Section::finish() {
   }
 }
 
+void Section::report(Problem problem) {
+  draft_->problems.push_back(std::move(problem));
+}
+
 void Section::report_at(std::string_view key, std::string message) {
   draft_->problems.push_back({place(key), std::move(message), true});
 }
 
 std::string Section::full(std::string_view key) const {
+  if (key.empty()) return path_;
   return path_.empty() ? std::string(key) : fmt::format("{}.{}", path_, key);
 }
 

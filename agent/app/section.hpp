@@ -32,6 +32,11 @@ class Section {
   /// @return whether the key is there; it counts as known from now on.
   bool has(std::string_view key);
 
+  /// @return the names of all keys, in the order of the file; they are not known by that.
+  [[nodiscard]] std::vector<std::string> keys() const;
+  /// @return whether the key's value is a string; the key is not known by that.
+  [[nodiscard]] bool is_text(std::string_view key) const;
+
   void read(std::string_view key, std::string& out);
   void read(std::string_view key, bool& out);
   void read(std::string_view key, std::size_t& out, std::size_t least, std::size_t most);
@@ -65,14 +70,17 @@ class Section {
 
   /// Reports at the value of a key, or at the table when the key is absent.
   void report_at(std::string_view key, std::string message);
+  /// Takes what is wrong in another file that this table names.
+  void report(Problem problem);
+  /// @return "file:line:col" of the value of a key, or of the table when the key is absent.
+  [[nodiscard]] std::string place(std::string_view key) const;
 
-  /// @return the key with the tables it stands in: "redis.tls.ca_file".
+  /// @return the key with the tables it stands in: "redis.tls.ca_file"; of an empty one, the table itself.
   [[nodiscard]] std::string full(std::string_view key) const;
 
  private:
   const toml::node* find(std::string_view key, std::string_view wanted, toml::node_type type);
   void report(const toml::node& node, std::string message);
-  [[nodiscard]] std::string place(std::string_view key) const;
 
   const toml::table* table_;
   std::string path_;

@@ -16,7 +16,7 @@ namespace midst::sources {
 struct CustomColumn {
   std::string column;  ///< Name in the answer.
   Use use = Use::gauge;
-  std::string metric;  ///< Full name of the metric; for a label: the label.
+  std::string metric = {};  ///< Full name of the metric; for a label: the label.
   std::string help = {};
   double scale = 1;
   std::vector<std::pair<std::string, double>> mapping = {};  ///< Text → number; empty: the text is the number.
@@ -36,6 +36,7 @@ struct CustomDefinition {
   Role role = Role::any;
   VersionRanges versions{VersionRange{}};  ///< Of servers that are asked.
   std::size_t max_rows = 1000;
+  bool is_master_only = false;    ///< Of a queries file: stays with the connected database.
   bool has_server_label = false;  ///< As what an exporter makes of a queries file.
   std::string place;              ///< "file:line:col" it was read from, for messages.
 };
