@@ -2,6 +2,7 @@
 import json
 import os
 import signal
+import statistics
 import time
 from pathlib import Path
 
@@ -36,16 +37,23 @@ def cpu_seconds(postgres):
 
 
 class Costs:
-    """CPU seconds per scrape over a block: of the server, of the program, of both."""
+    """What scrapes at a pace cost: CPU seconds per scrape over a block, of the server and of the program, or their time."""
 
     def __init__(self, postgres, scraper, pace_seconds=0.0):
         self.postgres, self.scraper, self.pace = postgres, scraper, pace_seconds
 
     def scrapes(self, count):
+        """The seconds that each took."""
+        taken = []
         for _ in range(count):
             began = time.monotonic()
-            self.scraper.up()
-            time.sleep(max(0.0, began + self.pace - time.monotonic()) if self.pace else 0)
+            taken.append(self.scraper.up()[0])
+            if self.pace:
+                time.sleep(max(0.0, began + self.pace - time.monotonic()))
+        return taken
+
+    def times(self, count):
+        return statistics.median(self.scrapes(count))
 
     def block(self, count):
         pid = self.scraper.server.process.pid

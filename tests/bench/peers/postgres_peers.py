@@ -119,14 +119,21 @@ class Bench(side_by_side.Bench):
     def socket(postgres, database="shop", user="monitor"):
         return f"host={postgres.folder} port={postgres.port} dbname={database} user={user}"
 
-    def costs(self, mode, postgres, scrapers, scrapes):
-        """Alternating blocks; {"server" or "program": {name: [seconds per scrape of each block]}}."""
+    def in_turns(self, mode, postgres, scrapers, measured):
+        """{name: [what `measured` makes of each block]}, alternating; ours at the pace of its mode."""
         pace = {} if mode == EVERYTHING else {OURS: SCRAPE_INTERVAL_SECONDS / HASTE}
         blocks = {name: cost.Costs(postgres, scraper, pace.get(name, 0)) for name, scraper in scrapers.items()}
-        values = measure.alternate(ARGUMENTS.blocks, {name: lambda block=block, name=name: block.block(scrapes[name])
-                                                      for name, block in blocks.items()})
+        return measure.alternate(ARGUMENTS.blocks, {name: lambda name=name: measured(name, blocks[name]) for name in blocks})
+
+    def costs(self, mode, postgres, scrapers, scrapes):
+        """{"server" or "program": {name: [seconds per scrape of each block]}}."""
+        values = self.in_turns(mode, postgres, scrapers, lambda name, costs: costs.block(scrapes[name]))
         return {what: {name: [block[what] for block in series] for name, series in values.items()}
                 for what in ("server", "program")}
+
+    def times(self, title, mode, postgres, scrapers, limit, scrapes):
+        values = self.in_turns(mode, postgres, scrapers, lambda _, costs: costs.times(scrapes))
+        self.compare(f"{title}, {mode}", mode, values, limit)
 
     def cpu(self):
         for mode in MODES:
@@ -143,27 +150,31 @@ class Bench(side_by_side.Bench):
         self.report.compare(title, "ms", 1e3, values, OURS, limit, is_judged=mode != EVERYTHING)
 
     def unix(self):
-        postgres = self.postgres()
-        where = self.socket(postgres)
-        scrapers = {OURS: self.scraper(self.agent(where, self.ttls(EVERYTHING))), **self.exporter_scrapers(postgres, where)}
-        values = measure.alternate(ARGUMENTS.blocks, {name: lambda scraper=scraper: measure.time_block(scraper, 40)
-                                                      for name, scraper in scrapers.items()})
-        self.report.compare(f"Time of a scrape on a Unix socket, {EVERYTHING}", "ms", 1e3, values, OURS, 1 / 4)
-        values = {name: [measure.rss_bytes(scraper.server.process.pid)] for name, scraper in scrapers.items()}
-        self.report.compare("Resident memory of the program afterwards", "MB", 1e-6, values, OURS, 1)
+        for mode in MODES:
+            ttls = self.ttls(mode)
+            postgres = self.postgres()
+            where = self.socket(postgres)
+            scrapers = {OURS: self.scraper(self.agent(where, ttls)), **self.exporter_scrapers(postgres, where)}
+            self.times("Time of a scrape on a Unix socket", mode, postgres, scrapers, 1 / 4, 40)
+            if mode == SHIPPED:
+                values = {name: [measure.rss_bytes(scraper.server.process.pid)] for name, scraper in scrapers.items()}
+                self.report.compare("Resident memory of the program afterwards", "MB", 1e-6, values, OURS, 1)
+            self.stop()
 
     def slow_line(self):
-        postgres = self.postgres()
-        proxies = {name: self.start(DelayProxy(postgres)) for name in (OURS, *self.exporters)}
-        where = {name: f"host=127.0.0.1 port={proxy.port} dbname=shop user=monitor" for name, proxy in proxies.items()}
-        scrapers = {OURS: self.scraper(self.agent(where[OURS], self.ttls(EVERYTHING)))}
-        scrapers |= {name: self.scraper(self.start(Exporter(postgres, where[name], program)))
-                     for name, program in self.exporters.items()}
-        values = measure.alternate(ARGUMENTS.blocks, {name: lambda scraper=scraper: measure.time_block(scraper, 10)
-                                                      for name, scraper in scrapers.items()})
-        self.report.compare(f"Time of a scrape at 10 ms round trip, {EVERYTHING}", "ms", 1e3, values, OURS, 1 / 12)
-        for name, scraper in scrapers.items():
-            self.count_turns(name, scraper, proxies[name], postgres)
+        for mode in MODES:
+            ttls = self.ttls(mode)
+            postgres = self.postgres()
+            proxies = {name: self.start(DelayProxy(postgres)) for name in (OURS, *self.exporters)}
+            where = {name: f"host=127.0.0.1 port={proxy.port} dbname=shop user=monitor" for name, proxy in proxies.items()}
+            scrapers = {OURS: self.scraper(self.agent(where[OURS], ttls))}
+            scrapers |= {name: self.scraper(self.start(Exporter(postgres, where[name], program)))
+                         for name, program in self.exporters.items()}
+            self.times("Time of a scrape at 10 ms round trip", mode, postgres, scrapers, 1 / 12, 10)
+            if mode == EVERYTHING:
+                for name, scraper in scrapers.items():
+                    self.count_turns(name, scraper, proxies[name], postgres)
+            self.stop()
 
     def count_turns(self, name, scraper, proxy, postgres, scrapes=20):
         before = cost.wire_counts(proxy)
@@ -219,7 +230,8 @@ class Bench(side_by_side.Bench):
     def connections(self):
         postgres = self.postgres()
         for number in range(DATABASES - 1):
-            postgres.sql(f"CREATE DATABASE shop{number} TEMPLATE shop")
+            postgres.sql(f"CREATE DATABASE shop{number}")
+            postgres.sql("CREATE TABLE t (id int PRIMARY KEY)", f"shop{number}")
         where = self.socket(postgres)
         scraper = self.scraper(self.agent(where, self.ttls(EVERYTHING)))
         seen, most = set(), 0
@@ -241,7 +253,7 @@ class Bench(side_by_side.Bench):
             shown = {dict(labels)["datname"] for (metric, labels) in samples(exporter.up()[1])
                      if metric == "pg_stat_user_tables_n_live_tup"}
             self.report.claim(f"{DATABASES} databases: connections of {name}",
-                              f"{(self.new_sessions(postgres) - before) / 20:.2g} new ones per scrape; tables of {len(shown)} databases shown",
+                              f"{(self.new_sessions(postgres) - before) / 20:.0f} new ones per scrape; tables of {len(shown)} databases shown",
                               True, judged=False)
 
     @staticmethod
