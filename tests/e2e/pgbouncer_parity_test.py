@@ -21,6 +21,7 @@ class Pooler(PgBouncer):
         (self.folder / "users.txt").write_text(listed_users)
         self.pid_file = self.folder / "pgbouncer.pid"
         lines = ["[databases]", f"shop = host=127.0.0.1 port={postgres.port} pool_size=1 reserve_pool=0 max_db_connections=3",
+                 f"paused = host=127.0.0.1 port={postgres.port}",  # an unlisted one is forgotten when it is paused
                  f"* = host=127.0.0.1 port={postgres.port}", "[pgbouncer]", "listen_addr = 127.0.0.1",
                  f"listen_port = {self.port}", f"unix_socket_dir = {self.folder}", "auth_type = trust",
                  f"auth_file = {self.folder}/users.txt", "admin_users = postgres", "stats_users = stats",
