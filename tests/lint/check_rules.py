@@ -73,10 +73,10 @@ def check_alert(rule, cases):
     return [f"{name} {problem}" for problem in problems]
 
 
-def cases_of(path):
-    """{alert: {whether it fires, …}} of a test file."""
+def cases_of(paths):
+    """{alert: {whether it fires, …}} of the test files of one file of rules."""
     cases = {}
-    for test in yaml.safe_load(path.read_text())["tests"]:
+    for test in (test for path in paths for test in yaml.safe_load(path.read_text())["tests"]):
         for case in test.get("alert_rule_test", ()):
             if not test.get("input_series"):
                 continue  # silence without any series proves nothing
@@ -91,10 +91,10 @@ def metrics_of_file(path):
 def check_file(path, known):
     rules = [rule for group in yaml.safe_load(path.read_text())["groups"] for rule in group["rules"]]
     recorded = {rule["record"] for rule in rules if "record" in rule}
-    test_path = RULES / "tests" / f"{path.stem}_test.yml"
-    if not test_path.exists():
-        return [f"{path.name}: no {test_path.relative_to(ROOT)}"]
-    cases, problems = cases_of(test_path), []
+    tests = sorted((RULES / "tests").glob(f"{path.stem}*_test.yml"))
+    if not tests:
+        return [f"{path.name}: no tests/{path.stem}_test.yml"]
+    cases, problems = cases_of(tests), []
     for rule in rules:
         if "alert" in rule:
             problems += check_alert(rule, cases)
