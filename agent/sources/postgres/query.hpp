@@ -25,7 +25,9 @@ enum class Use : std::uint8_t {
   /// A histogram: the column is an array of upper bounds, and the answer also has COLUMN_bucket (an array of cumulative
   /// counts, one for each bound), COLUMN_sum and COLUMN_count.
   histogram,
-  duration,  ///< A gauge of seconds, of an interval or of a text such as "1h30m".
+  /// A gauge of seconds times scale, of an interval or of a text such as "1h30m"; a bare number is in the metric's unit
+  /// already.
+  duration,
 };
 
 /// What a NULL in a value column becomes.

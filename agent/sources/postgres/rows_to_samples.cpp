@@ -128,7 +128,6 @@ class ColumnReader {
   }
 
   [[nodiscard]] std::optional<double> number_in(const Bound& bound, std::string_view text) const {
-    if (bound.column->use == Use::duration) return parse_span(text);
     if (bound.column->mapping.empty() && is_time(type_of(bound.index))) return parse_timestamp(text);
     return number_of(*bound.column, text);
   }
@@ -137,12 +136,14 @@ class ColumnReader {
     const auto text = cell(row, bound.index);
     if (!text) return bound.column->null == NullAs::zero ? std::optional(0.0) : std::nullopt;
     if (bound.column->use == Use::presence) return 1;
+    if (bound.column->use == Use::duration)
+      if (const auto span = parse_span(*text)) return *span * bound.column->scale;
     const auto value = number_in(bound, *text);
     if (!value) {
       ++result.unreadable;
       return std::nullopt;
     }
-    double scaled = *value * bound.column->scale;
+    double scaled = *value * (bound.column->use == Use::duration ? 1 : bound.column->scale);
     if (bound.remainder != no_column)
       scaled += parse_value(cell(row, bound.remainder).value_or("0")).value_or(0) * bound.column->remainder_scale;
     return scaled;

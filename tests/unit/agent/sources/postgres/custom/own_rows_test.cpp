@@ -111,10 +111,12 @@ TEST(OwnRows, TheCataloguesOwnAnswersAreReadAsBefore) {
   EXPECT_EQ(interpretation.unreadable, 0U);
 }
 
-TEST(OwnRows, ADurationIsSecondsTimesItsScale) {
-  constexpr Column columns[] = {{"t", Use::duration, "pg_shop_t_milliseconds", "T.", 1000}};
-  const auto [interpretation, snapshot] = read(columns, RecordedRows({"t"}, {{"00:00:01.5"}, {"5"}}));
-  EXPECT_THAT(samples_of(snapshot), ElementsAre(Pair("pg_shop_t_milliseconds{}", 1500)));
+TEST(OwnRows, ADurationIsSecondsTimesItsScaleOrANumberAsItIs) {
+  constexpr Column columns[] = {{"t", Use::duration, "pg_shop_t_milliseconds", "T.", 1000}, {"k", Use::label}};
+  const auto [interpretation, snapshot] =
+      read(columns, RecordedRows({"t", "k"}, {{"00:00:01.5", "a"}, {"5", "b"}, {"long", "c"}}));
+  EXPECT_THAT(samples_of(snapshot),
+              ElementsAre(Pair(R"(pg_shop_t_milliseconds{k="a"})", 1500), Pair(R"(pg_shop_t_milliseconds{k="b"})", 5)));
   EXPECT_EQ(snapshot.find("pg_shop_t_milliseconds")->type, MetricType::gauge);
   EXPECT_EQ(interpretation.unreadable, 1U);
 }
