@@ -74,7 +74,7 @@ class PostgresVersionsTest : public testing::TestWithParam<int> {
     primary_->sql("CREATE TABLE account (id int PRIMARY KEY, note text)");
     primary_->sql("INSERT INTO account SELECT i, repeat('x', 200) FROM generate_series(1, 20000) i");
     primary_->sql("VACUUM ANALYZE account");
-    primary_->sql("SELECT pg_create_physical_replication_slot('kept', true)");
+    primary_->sql("SELECT pg_create_physical_replication_slot('repmgr_slot_7', true)");
     primary_->sql("SELECT pg_stat_reset()");
     primary_->sql("SELECT pg_switch_wal()");
   }
@@ -169,7 +169,7 @@ TEST_P(PostgresVersionsTest, EveryCollectorSucceedsOnAPrimary) {
 }
 
 TEST_P(PostgresVersionsTest, EveryNameThatTheExporterHasByDefaultIsOnThePage) {
-  const test::OtherPostgresServer standby(*primary_, "kept");
+  const test::OtherPostgresServer standby(*primary_, "repmgr_slot_7");
   primary_->sql("UPDATE account SET note = note || 'y'");
   test::Process vacuum({"psql", "-X", "-c", "SET vacuum_cost_delay = 100", "-c", "SET vacuum_cost_limit = 1", "-c",
                         "VACUUM account", primary_->dsn()},
@@ -189,6 +189,10 @@ TEST_P(PostgresVersionsTest, EveryNameThatTheExporterHasByDefaultIsOnThePage) {
     if (found != differences.end()) differences.erase(found);
   }
   EXPECT_THAT(differences, IsEmpty());
+  PostgresSource of_standby(io_.get_executor(), defaults(standby));
+  EXPECT_EQ(value_of(collect(of_standby), "pg_stat_wal_receiver_upstream_node",
+                     {{"upstream_host", "127.0.0.1"}, {"slot_name", "repmgr_slot_7"}, {"status", "streaming"}}),
+            7);
 }
 
 TEST_P(PostgresVersionsTest, EveryCollectorSucceedsOnAStandbyWithoutASlot) {

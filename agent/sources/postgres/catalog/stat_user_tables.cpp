@@ -80,7 +80,9 @@ constexpr OptionalColumn optional[] = {
      "pg_catalog.pg_stat_get_total_autoanalyze_time(c.oid) AS total_autoanalyze_time"},
 };
 
-// Variants: the view has partitioned tables since 14, and indexes know their last scan since 16.
+// Nothing keeps the pages of a TOAST index up to date, so they are estimated: 20 bytes for each row, nine tenths full,
+// a root and a first page; 1 where the TOAST is empty. Variants: the view has partitioned tables since 14, and indexes
+// know their last scan since 16.
 constexpr Query queries[] = {{.name = "stat_user_tables",
                               .from_version = 90'600,
                               .before_version = 140'000,
@@ -105,7 +107,9 @@ SELECT pg_catalog.current_database() AS datname, n.nspname AS schemaname, c.reln
        pg_catalog.pg_stat_get_autoanalyze_count(c.oid) AS autoanalyze_count,
        CASE WHEN c.reltuples >= 0 THEN coalesce(i.pages, 0) * b.size END AS index_size,
        CASE WHEN c.reltuples >= 0
-            THEN (c.relpages + coalesce(t.pages, CASE WHEN c.reltoastrelid <> 0 THEN 1 ELSE 0 END)) * b.size
+            THEN (c.relpages + CASE WHEN t.oid IS NOT NULL
+                                    THEN t.relpages + 2 + pg_catalog.ceil(t.reltuples / (b.size * 0.045))::bigint
+                                    WHEN c.reltoastrelid <> 0 THEN 1 ELSE 0 END) * b.size
        END AS table_size{optional}
   FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -115,10 +119,7 @@ SELECT pg_catalog.current_database() AS datname, n.nspname AS schemaname, c.reln
                FROM pg_catalog.pg_index x JOIN pg_catalog.pg_class xc ON xc.oid = x.indexrelid
               WHERE xc.relnamespace NOT IN ('pg_catalog'::pg_catalog.regnamespace, 'pg_toast'::pg_catalog.regnamespace)
               GROUP BY x.indrelid) AS i ON i.indrelid = c.oid
-  LEFT JOIN (SELECT tc.oid, tc.relpages + xc.relpages AS pages
-               FROM pg_catalog.pg_class tc JOIN pg_catalog.pg_index x ON x.indrelid = tc.oid
-               JOIN pg_catalog.pg_class xc ON xc.oid = x.indexrelid
-              WHERE tc.relkind = 't' AND tc.relpages > 0) AS t ON t.oid = c.reltoastrelid
+  LEFT JOIN pg_catalog.pg_class t ON t.oid = c.reltoastrelid AND t.relkind = 't' AND t.relpages > 0
  CROSS JOIN (SELECT pg_catalog.current_setting('block_size')::bigint AS size) AS b
  WHERE c.relkind IN ('r', 'm') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
    AND n.nspname NOT LIKE 'pg\_toast%')",
@@ -149,7 +150,9 @@ SELECT pg_catalog.current_database() AS datname, n.nspname AS schemaname, c.reln
        pg_catalog.pg_stat_get_autoanalyze_count(c.oid) AS autoanalyze_count,
        CASE WHEN c.reltuples >= 0 THEN coalesce(i.pages, 0) * b.size END AS index_size,
        CASE WHEN c.reltuples >= 0
-            THEN (c.relpages + coalesce(t.pages, CASE WHEN c.reltoastrelid <> 0 THEN 1 ELSE 0 END)) * b.size
+            THEN (c.relpages + CASE WHEN t.oid IS NOT NULL
+                                    THEN t.relpages + 2 + pg_catalog.ceil(t.reltuples / (b.size * 0.045))::bigint
+                                    WHEN c.reltoastrelid <> 0 THEN 1 ELSE 0 END) * b.size
        END AS table_size{optional}
   FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -159,10 +162,7 @@ SELECT pg_catalog.current_database() AS datname, n.nspname AS schemaname, c.reln
                FROM pg_catalog.pg_index x JOIN pg_catalog.pg_class xc ON xc.oid = x.indexrelid
               WHERE xc.relnamespace NOT IN ('pg_catalog'::pg_catalog.regnamespace, 'pg_toast'::pg_catalog.regnamespace)
               GROUP BY x.indrelid) AS i ON i.indrelid = c.oid
-  LEFT JOIN (SELECT tc.oid, tc.relpages + xc.relpages AS pages
-               FROM pg_catalog.pg_class tc JOIN pg_catalog.pg_index x ON x.indrelid = tc.oid
-               JOIN pg_catalog.pg_class xc ON xc.oid = x.indexrelid
-              WHERE tc.relkind = 't' AND tc.relpages > 0) AS t ON t.oid = c.reltoastrelid
+  LEFT JOIN pg_catalog.pg_class t ON t.oid = c.reltoastrelid AND t.relkind = 't' AND t.relpages > 0
  CROSS JOIN (SELECT pg_catalog.current_setting('block_size')::bigint AS size) AS b
  WHERE c.relkind IN ('r', 'm', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
    AND n.nspname NOT LIKE 'pg\_toast%')",
@@ -192,7 +192,9 @@ SELECT pg_catalog.current_database() AS datname, n.nspname AS schemaname, c.reln
        pg_catalog.pg_stat_get_autoanalyze_count(c.oid) AS autoanalyze_count,
        CASE WHEN c.reltuples >= 0 THEN coalesce(i.pages, 0) * b.size END AS index_size,
        CASE WHEN c.reltuples >= 0
-            THEN (c.relpages + coalesce(t.pages, CASE WHEN c.reltoastrelid <> 0 THEN 1 ELSE 0 END)) * b.size
+            THEN (c.relpages + CASE WHEN t.oid IS NOT NULL
+                                    THEN t.relpages + 2 + pg_catalog.ceil(t.reltuples / (b.size * 0.045))::bigint
+                                    WHEN c.reltoastrelid <> 0 THEN 1 ELSE 0 END) * b.size
        END AS table_size, EXTRACT(EPOCH FROM i.last_scan) AS last_idx_scan{optional}
   FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -203,10 +205,7 @@ SELECT pg_catalog.current_database() AS datname, n.nspname AS schemaname, c.reln
                FROM pg_catalog.pg_index x JOIN pg_catalog.pg_class xc ON xc.oid = x.indexrelid
               WHERE xc.relnamespace NOT IN ('pg_catalog'::pg_catalog.regnamespace, 'pg_toast'::pg_catalog.regnamespace)
               GROUP BY x.indrelid) AS i ON i.indrelid = c.oid
-  LEFT JOIN (SELECT tc.oid, tc.relpages + xc.relpages AS pages
-               FROM pg_catalog.pg_class tc JOIN pg_catalog.pg_index x ON x.indrelid = tc.oid
-               JOIN pg_catalog.pg_class xc ON xc.oid = x.indexrelid
-              WHERE tc.relkind = 't' AND tc.relpages > 0) AS t ON t.oid = c.reltoastrelid
+  LEFT JOIN pg_catalog.pg_class t ON t.oid = c.reltoastrelid AND t.relkind = 't' AND t.relpages > 0
  CROSS JOIN (SELECT pg_catalog.current_setting('block_size')::bigint AS size) AS b
  WHERE c.relkind IN ('r', 'm', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
    AND n.nspname NOT LIKE 'pg\_toast%')",

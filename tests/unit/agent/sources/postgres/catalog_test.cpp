@@ -121,6 +121,50 @@ TEST(PostgresCatalog, EachStatementHasOneVariantForEachServerVersion) {
     }
 }
 
+TEST(PostgresCatalog, TheCollectorsOfTheExporterAreForNinePointSixToo) {
+  for (const std::string_view name : {"database",
+                                      "database_wraparound",
+                                      "locks",
+                                      "long_running_transactions",
+                                      "postmaster",
+                                      "process_idle",
+                                      "replication",
+                                      "replication_slots",
+                                      "roles",
+                                      "settings",
+                                      "stat_activity",
+                                      "stat_activity_autovacuum",
+                                      "stat_archiver",
+                                      "stat_bgwriter",
+                                      "stat_database",
+                                      "stat_database_conflicts",
+                                      "stat_progress_vacuum",
+                                      "stat_replication",
+                                      "stat_user_tables",
+                                      "stat_wal_receiver",
+                                      "statio_user_indexes",
+                                      "statio_user_tables",
+                                      "wal",
+                                      "xlog_location"}) {
+    const auto collector = std::find_if(postgres_catalog().begin(), postgres_catalog().end(),
+                                        [&](const Collector& of) { return of.name == name; });
+    ASSERT_NE(collector, postgres_catalog().end()) << name;
+    EXPECT_EQ(std::count_if(collector->queries.begin(), collector->queries.end(),
+                            [](const Query& query) { return query.fits(90'624, Edition::current); }),
+              1)
+        << name;
+  }
+}
+
+TEST(PostgresCatalog, NamesThatTenChangedAreAskedOfOlderServersAlone) {
+  for (const auto& collector : postgres_catalog())
+    for (const auto& query : collector.queries)
+      for (const std::string_view old : {"xlog", "_location("})
+        if (query.sql.find(old) != std::string_view::npos) {
+          EXPECT_LE(query.before_version, 100'000) << query.name;
+        }
+}
+
 TEST(PostgresCatalog, OnlyAConnectionOfItsOwnCallsASizeFunctionThatWaitsForLocks) {
   for (const auto& collector : postgres_catalog()) {
     if (collector.is_alone) continue;
