@@ -63,27 +63,38 @@ class Shape(unittest.TestCase):
 
 
 class Rules(unittest.TestCase):
+    TARGET = "{{ $labels.instance }}{{ with $labels.target }} ({{ . }}){{ end }}"
     ALERT = ("groups: [{name: g, rules: [{alert: Down, expr: redis_up == 0, for: 1m, labels: {severity: critical},"
-             " annotations: {summary: s, description: d, runbook_url: 'docs/r.md#down'}}]}]\n")
-    CASE = ("  - {interval: 1m, input_series: [{series: redis_up, values: '%dx5'}],"
+             " annotations: {summary: '%s', description: d, runbook_url: 'docs/r.md#down'}}]}]\n" % TARGET)
+    CASE = ("  - {interval: 1m, input_series: [{series: 'redis_up{instance=\"i\"}', values: '%dx5'}],"
             " alert_rule_test: [{eval_time: 3m, alertname: Down, exp_alerts: [%s]}]}\n")
-    FIRING = CASE % (0, "{exp_labels: {severity: critical},"
-                        " exp_annotations: {summary: s, description: d, runbook_url: 'docs/r.md#down'}}")
+    FIRING = CASE % (0, "{exp_labels: {severity: critical, instance: i},"
+                        " exp_annotations: {summary: i, description: d, runbook_url: 'docs/r.md#down'}}")
     SILENT = CASE % (1, "")
+    SETTINGS = "name\tsetting\tunit\tvartype\nmax_connections\t100\t\\N\tinteger\n"
 
     def check(self, alert=ALERT, cases=FIRING + SILENT, runbook="## Down\n"):
         return run("check_rules.py", {
-            "agent/a.cpp": 'f("redis_up");\n', "docs/r.md": runbook, "infra/prometheus/rules/a.yml": alert,
+            "agent/a.cpp": 'f("redis_up");\n', "tests/golden/postgres/pg15/settings.rows": self.SETTINGS,
+            "docs/r.md": runbook, "infra/prometheus/rules/a.yml": alert,
             "infra/prometheus/rules/tests/a_test.yml": "rule_files: [../a.yml]\ntests:\n" + cases})
 
     def test_a_whole_alert_passes(self):
         self.assertEqual(self.check(), (0, "1 files of rules hold\n"))
+
+    def test_a_setting_of_the_recorded_server_is_told(self):
+        code, text = self.check(alert=self.ALERT.replace("redis_up ==", "redis_up + pg_settings_max_connections =="),
+                                cases=(self.FIRING + self.SILENT).replace(
+                                    "input_series: [", "input_series: [{series: 'pg_settings_max_connections{instance=\"i\"}', values: '0x5'}, "))
+        self.assertEqual((code, text.splitlines()[0]),
+                         (0, "a.yml: from tests/golden/postgres/pg15/settings.rows, not from the sources: pg_settings_max_connections"))
 
     def test_what_is_missing_is_named(self):
         for change, complaint in (
                 ({"cases": self.FIRING}, "has no case in which it is silent"),
                 ({"cases": self.SILENT}, "has no case in which it fires"),
                 ({"runbook": "## Up\n"}, "has no section of its own in its runbook"),
+                ({"alert": self.ALERT.replace(self.TARGET, "s")}, "does not name its target"),
                 ({"alert": self.ALERT.replace("for: 1m, ", "")}, "has no `for`"),
                 ({"alert": self.ALERT.replace("critical", "bad")}, "has no severity"),
                 ({"alert": self.ALERT.replace("redis_up ==", "redis_down ==")}, "reads redis_down, which no source has"),
