@@ -13,6 +13,8 @@ find_package(nlohmann_json 3.11 REQUIRED CONFIG)
 find_package(yaml-cpp 0.7 REQUIRED CONFIG)
 find_package(CLI11 2.1 REQUIRED CONFIG)
 pkg_check_modules(HIREDIS REQUIRED IMPORTED_TARGET hiredis)   # its own CMake file defines no target
+# Of no effect on 64 bits, but precompiled headers would be refused with it.
+set_property(TARGET PkgConfig::HIREDIS PROPERTY INTERFACE_COMPILE_OPTIONS "")
 pkg_check_modules(LIBPQ REQUIRED IMPORTED_TARGET libpq)
 pkg_check_modules(SYSTEMD REQUIRED IMPORTED_TARGET libsystemd)
 
