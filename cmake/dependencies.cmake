@@ -14,6 +14,7 @@ find_package(yaml-cpp 0.7 REQUIRED CONFIG)
 find_package(CLI11 2.1 REQUIRED CONFIG)
 pkg_check_modules(HIREDIS REQUIRED IMPORTED_TARGET hiredis)   # its own CMake file defines no target
 pkg_check_modules(LIBPQ REQUIRED IMPORTED_TARGET libpq)
+pkg_check_modules(RE2 REQUIRED IMPORTED_TARGET re2)
 pkg_check_modules(SYSTEMD REQUIRED IMPORTED_TARGET libsystemd)
 
 # Asio and Beast are compiled once (lib/base/asio.cpp, lib/net/beast.cpp) instead of in every file.
