@@ -13,6 +13,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -70,6 +71,7 @@ class SeriesTable {
 
   void write(metrics::SnapshotBuilder& builder) const;
 
+  [[nodiscard]] bool has_family(std::string_view name) const { return by_name_.contains(std::string(name)); }
   [[nodiscard]] std::size_t series_count() const noexcept { return series_.size() - free_.size(); }
   [[nodiscard]] std::size_t family_count() const noexcept { return by_name_.size(); }
 

@@ -132,6 +132,8 @@ Refusal Store::define(std::uint64_t key, const wire::FamilyDefinition& definitio
   };
   if (definition.id >= limits_.max_families_per_client) return refuse(Refusal::too_many);
   if (definition.id >= instance.families.size()) instance.families.resize(definition.id + 1, none);
+  const auto has_it = [&](const Contributor* other) { return other->has_family(definition.name); };
+  if (std::any_of(contributors_.begin(), contributors_.end(), has_it)) return refuse(Refusal::type_conflict);
   std::optional<std::uint32_t> replaced;
   const auto found = table_.define(definition, replaced);
   if (replaced) forget_users_of(*replaced);
@@ -355,7 +357,17 @@ metrics::Snapshot Store::snapshot(SteadyTime now) {
   metrics::SnapshotBuilder builder;
   write(builder, counters_, levels());
   table_.write(builder);
+  for (auto* contributor : contributors_) contributor->write(builder, now);
   return builder.freeze();
+}
+
+std::vector<metrics::MetricSpec> Store::specs() const {
+  auto all = own_specs();
+  for (const auto* contributor : contributors_) {
+    const auto more = contributor->specs();
+    all.insert(all.end(), more.begin(), more.end());
+  }
+  return all;
 }
 
 std::vector<ClientInfo> Store::clients() const {

@@ -2,6 +2,7 @@
 // Sessions bring frames; a scrape takes the snapshot. Loop thread only.
 #pragma once
 
+#include "agent/ingest/contributor.hpp"
 #include "agent/ingest/counters.hpp"
 #include "agent/ingest/limits.hpp"
 #include "agent/ingest/series_table.hpp"
@@ -15,12 +16,11 @@
 #include <deque>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
 namespace midst::ingest {
-
-using SteadyTime = std::chrono::steady_clock::time_point;
 
 /// Who is at the other end of a connection, as the kernel says; pid 0 when it lives in another pid namespace.
 struct Peer {
@@ -65,6 +65,11 @@ class Store final : public scrape::Source {
   /// The instance has said BYE: its counters stay in the totals, its gauges go.
   void retire(std::uint64_t key);
 
+  /// @param contributor  writes into every snapshot from now on; must outlive the last one.
+  void add(Contributor& contributor) { contributors_.push_back(&contributor); }
+  /// @return whether a native client has defined a family of that name.
+  [[nodiscard]] bool has_family(std::string_view name) const { return table_.has_family(name); }
+
   [[nodiscard]] metrics::Snapshot snapshot(SteadyTime now);
   [[nodiscard]] std::vector<ClientInfo> clients() const;
   [[nodiscard]] Levels levels() const;
@@ -73,8 +78,8 @@ class Store final : public scrape::Source {
   [[nodiscard]] std::uint64_t epoch() const noexcept { return epoch_; }
 
   [[nodiscard]] const scrape::SourceId& id() const noexcept override { return id_; }
-  /// The store's own families; those of clients are not known beforehand.
-  [[nodiscard]] std::vector<metrics::MetricSpec> specs() const override { return own_specs(); }
+  /// The store's own families and its contributors'; those of clients are not known beforehand.
+  [[nodiscard]] std::vector<metrics::MetricSpec> specs() const override;
   [[nodiscard]] asio::awaitable<Result<metrics::Snapshot>> collect(Deadline deadline) override;
   /// Memory cannot be down; only a deadline before the start gets here, and the page then has nothing of push.
   [[nodiscard]] metrics::Snapshot down(const Error& error) const override;
@@ -109,6 +114,7 @@ class Store final : public scrape::Source {
   const std::uint64_t epoch_;
   SeriesTable table_;
   Counters counters_;
+  std::vector<Contributor*> contributors_;
   std::unordered_map<wire::InstanceId, std::unique_ptr<Instance>, HashInstance> instances_;
   std::unordered_map<std::uint64_t, Instance*> attached_;
   std::uint64_t last_key_ = 0;

@@ -556,5 +556,29 @@ TEST(Store, AnyInterleavingKeepsCountersMonotonicAndEqualToTheLedger) {
   }
 }
 
+class Foreign final : public Contributor {
+ public:
+  void write(metrics::SnapshotBuilder& builder, SteadyTime now) override {
+    builder.add({"foreign", metrics::MetricType::gauge, "", "Test."},
+                std::chrono::duration<double>(now - start).count());
+  }
+  std::vector<metrics::MetricSpec> specs() const override {
+    return {{"foreign", metrics::MetricType::gauge, "", "Test."}};
+  }
+  bool has_family(std::string_view name) const override { return name == "foreign"; }
+};
+
+TEST(Store, WritesContributorsIntoItsSnapshotAndLeavesThemTheirNames) {
+  Store store({});
+  Foreign foreign;
+  store.add(foreign);
+  EXPECT_EQ(dump(store.snapshot(start + 7s), "foreign"), "{}7. ");
+  EXPECT_EQ(store.specs().back().name, "foreign");
+  const auto key = store.attach(hello(1), {}, start).key;
+  EXPECT_EQ(store.define(key, family(0, "foreign", MetricKind::gauge)), Refusal::type_conflict);
+  EXPECT_EQ(store.define(key, family(0, "native", MetricKind::gauge)), Refusal::none);
+  EXPECT_TRUE(store.has_family("native"));
+  EXPECT_FALSE(store.has_family("foreign"));
+}
 }  // namespace
 }  // namespace midst::ingest
