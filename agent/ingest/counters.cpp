@@ -55,8 +55,8 @@ void add(metrics::SnapshotBuilder& builder, const MetricSpec& spec, std::string_
 }  // namespace
 
 std::string_view word(Drop reason) noexcept {
-  static constexpr std::string_view words[drop_count] = {"unknown_series", "refused_series", "counter_decrease",
-                                                         "invalid_value", "bucket_mismatch"};
+  static constexpr std::string_view words[drop_count] = {"unknown_series", "refused_series",  "counter_decrease",
+                                                         "invalid_value",  "bucket_mismatch", "exemplar_limit"};
   return words[static_cast<std::size_t>(reason)];
 }
 

@@ -13,8 +13,15 @@
 namespace midst::ingest {
 
 /// Why a value that arrived was not applied.
-enum class Drop : std::uint8_t { unknown_series, refused_series, counter_decrease, invalid_value, bucket_mismatch };
-inline constexpr std::size_t drop_count = 5;
+enum class Drop : std::uint8_t {
+  unknown_series,
+  refused_series,
+  counter_decrease,
+  invalid_value,
+  bucket_mismatch,
+  exemplar_limit
+};
+inline constexpr std::size_t drop_count = 6;
 
 /// Why a connection ended.
 enum class Disconnect : std::uint8_t {

@@ -60,6 +60,10 @@ class SeriesTable {
   /// Where the bucket totals of a histogram are; valid until the next define().
   [[nodiscard]] std::span<std::uint64_t> buckets(std::uint32_t series) { return histograms_[series_[series].buckets]; }
 
+  /// Keeps the exemplar of a counter or histogram in place of an older one of its bucket; `id` is not looked at.
+  /// @return false when max_exemplars are kept already.
+  [[nodiscard]] bool note(std::uint32_t series, const wire::Exemplar& exemplar);
+
   void add_reporter(std::uint32_t series) { ++series_[series].reporters; }
   /// A gauge that nobody reports any more goes, unless its merge is `last`.
   void remove_reporter(std::uint32_t series);
@@ -85,9 +89,10 @@ class SeriesTable {
   };
   struct Series {
     std::uint32_t family = none, buckets = none, reporters = 0;
-    std::size_t position = 0;  ///< In its family's members.
-    bool has_value = false;    ///< Counters and histograms always have one.
-    std::string labels;        ///< As metrics::label_text() made it.
+    std::uint32_t exemplars = none;  ///< Its place in exemplars_.
+    std::size_t position = 0;        ///< In its family's members.
+    bool has_value = false;          ///< Counters and histograms always have one.
+    std::string labels;              ///< As metrics::label_text() made it.
   };
 
   [[nodiscard]] Refusal check(const wire::FamilyDefinition& definition) const;
@@ -98,6 +103,7 @@ class SeriesTable {
   [[nodiscard]] std::uint32_t make(std::uint32_t family, std::string labels);
   [[nodiscard]] std::uint32_t overflow(std::uint32_t family);
   void remove(std::uint32_t series);
+  void write_exemplars(metrics::SnapshotBuilder& builder, metrics::FamilyBuilder& samples, const Series& series) const;
   void write_family(metrics::SnapshotBuilder& builder, const Family& family) const;
 
   const StoreLimits limits_;
@@ -107,7 +113,10 @@ class SeriesTable {
   std::vector<double> totals_;  ///< Parallel to series_: counter total, gauge value, histogram sum.
   std::vector<std::uint32_t> free_, free_families_, free_buckets_;
   std::deque<std::vector<std::uint64_t>> histograms_;
-  std::size_t bytes_ = 0;  ///< Of labels and buckets.
+  std::size_t bytes_ = 0;                               ///< Of labels and buckets.
+  std::vector<std::vector<wire::Exemplar>> exemplars_;  ///< Of the series that have some, at most one a bucket.
+  std::vector<std::uint32_t> free_exemplars_;
+  std::size_t exemplar_count_ = 0;
 };
 
 }  // namespace midst::ingest

@@ -88,6 +88,7 @@ std::optional<Disconnect> Session::handle_hello(std::string_view payload, Steady
                   replies);
   auto attachment = store_.attach(*hello, peer_, now);
   key_ = attachment.key;
+  attachment.welcome.features = hello->features & wire::feature_exemplars;
   attachment.welcome.max_frame = static_cast<std::uint32_t>(max_frame_);
   wire::encode(replies, attachment.welcome);
   log::debug("push client attached", {{"resource", hello->resource},

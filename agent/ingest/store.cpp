@@ -209,6 +209,8 @@ Result<Done> Store::apply(std::uint64_t key, const wire::Snap& snap) {
     return Error{Errc::protocol, "push frame: SNAP: ids and values do not match"};
   for (const auto point : snap.histograms)
     if (!apply_histogram(instance, point)) return Error{Errc::protocol, "push frame: SNAP: a histogram is malformed"};
+  for (const auto exemplar : snap.exemplars)
+    if (!apply_exemplar(instance, exemplar)) return Error{Errc::protocol, "push frame: SNAP: an exemplar is malformed"};
   if (!snap.is_last) return Done{};
   instance.last_seq = snap.seq;
   instance.is_baseline = false;
@@ -295,6 +297,20 @@ void Store::add_histogram(Instance& instance, ClientSeries& series, std::span<co
   series.last = sum;
   series.has_value = true;
   ++counters_.samples;
+}
+
+bool Store::apply_exemplar(Instance& instance, std::string_view bytes) {
+  const auto exemplar = wire::decode_exemplar(bytes);
+  if (!exemplar) return false;
+  const auto* series = find_series(instance, exemplar->id);
+  if (series == nullptr) return true;
+  const auto buckets = series->kind == wire::MetricKind::histogram ? table_.buckets(series->series).size() : 1;
+  if (series->kind == wire::MetricKind::gauge || exemplar->bucket >= buckets || !std::isfinite(exemplar->value) ||
+      !exemplar->trace.is_valid())
+    counters_.count(Drop::invalid_value);
+  else if (!table_.note(series->series, *exemplar))
+    counters_.count(Drop::exemplar_limit);
+  return true;
 }
 
 void Store::add_report(Instance& instance, const wire::ClientReport& report) {

@@ -1,5 +1,6 @@
 #include "lib/push/client.hpp"
 
+#include "lib/push/exemplars.hpp"
 #include "lib/push/parts.hpp"
 
 #include <algorithm>
@@ -47,6 +48,17 @@ void Gauge::add(double amount) const noexcept {
                                         std::memory_order_relaxed)) {
   }
   detail::start_threads_after_fork();
+}
+
+void Counter::add(double amount, const TraceContext& trace) const noexcept {
+  add(amount);
+  const bool is_counted = amount >= 0 && amount <= std::numeric_limits<double>::max();
+  if (is_counted && exemplars_ != nullptr) exemplars_->offer(0, amount, trace);
+}
+
+void Histogram::observe(double value, const TraceContext& trace) const noexcept {
+  observe(value);
+  if (std::isfinite(value) && exemplars_ != nullptr) exemplars_->offer(bucket_of(bounds_, value), value, trace);
 }
 
 void Histogram::observe(double value) const noexcept {
@@ -113,6 +125,7 @@ Counter Client::series(const Counter*, std::uint32_t family, std::span<const std
   if (!place.cell) return made;
   made.client_ = parts_->shards->number();
   made.cell_ = *place.cell;
+  made.exemplars_ = place.exemplars;
   return made;
 }
 
@@ -128,6 +141,7 @@ Histogram Client::series(const Histogram*, std::uint32_t family, std::span<const
   if (!place.cell) return made;
   made.client_ = parts_->shards->number();
   made.cell_ = *place.cell;
+  made.exemplars_ = place.exemplars;
   made.bounds_ = place.bounds;
   return made;
 }

@@ -1,16 +1,15 @@
 // The push client: counters, gauges and histograms of an instrumented program, sent to midst-agent over its Unix
-// socket as cumulative snapshots. The one installed public header. Never blocks, never throws after construction:
+// socket as cumulative snapshots. Never blocks, never throws after construction:
 // without an agent it keeps counting and reconnects for ever; nothing counted is lost by that.
 #pragma once
 
-#include <atomic>
-#include <bit>
+#include "lib/push/instruments.hpp"
+
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
-#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -41,90 +40,9 @@ struct ClientStats {
 
 class Client;
 
-/// What the three series types touch at every call; not for use by others.
 namespace detail {
 class Parts;
-/// 64 bits of a whole number or of a double; who allocated it knows which.
-using Cell = std::atomic<std::uint64_t>;
-inline constexpr std::uint32_t chunk_cells = 1024;
-
-/// The cells of the calling thread in the client it used last. Each cell has one writer, its thread; the flush thread
-/// reads. Trivial on purpose: it can be read at any time of a thread's life.
-struct ThreadCells {
-  std::uint32_t client = std::numeric_limits<std::uint32_t>::max();
-  const std::atomic<Cell*>* chunks = nullptr;
-};
-extern constinit thread_local ThreadCells this_thread;
-
-/// The way when `this_thread` is of another client or has no such chunk yet. @return the first of the cells, or nullptr
-/// when the client is gone or the thread is ending.
-Cell* touch(std::uint32_t client, std::uint32_t cell) noexcept;
-/// Add under a lock, for threads in which touch() finds nothing.
-void add_locked(std::uint32_t client, std::uint32_t cell, std::uint64_t amount) noexcept;
-void add_locked(std::uint32_t client, std::uint32_t cell, double amount) noexcept;
-
-inline Cell* find(std::uint32_t client, std::uint32_t cell) noexcept {
-  if (this_thread.client == client) [[likely]]
-    if (auto* chunk = this_thread.chunks[cell / chunk_cells].load(std::memory_order_relaxed)) [[likely]]
-      return chunk + cell % chunk_cells;
-  return touch(client, cell);
 }
-inline void add(Cell& cell, std::uint64_t amount) noexcept {
-  cell.store(cell.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
-}
-inline void add(Cell& cell, double amount) noexcept {
-  const auto before = std::bit_cast<double>(cell.load(std::memory_order_relaxed));
-  cell.store(std::bit_cast<std::uint64_t>(before + amount), std::memory_order_relaxed);
-}
-template <class Amount>
-void add(std::uint32_t client, std::uint32_t first, std::uint32_t offset, Amount amount) noexcept {
-  if (auto* cells = find(client, first)) return add(cells[offset], amount);
-  add_locked(client, first + offset, amount);
-}
-}  // namespace detail
-
-/// A counter series. Cheap to copy; valid as long as its Client. add() is one relaxed load and store in memory of the
-/// calling thread: no lock, no allocation after a thread's first touch, no clock, no syscall.
-class Counter {
- public:
-  Counter() = default;
-  /// @param amount  not negative and finite; anything else is ignored.
-  void add(double amount = 1) const noexcept {
-    // Whole amounts have a cell of their own: adding integers takes half the time, and they stay exact.
-    if (amount >= 0 && amount <= 4294967295.0 && amount == static_cast<double>(static_cast<std::uint64_t>(amount)))
-      return detail::add(client_, cell_, 0, static_cast<std::uint64_t>(amount));
-    if (amount > 0 && amount <= std::numeric_limits<double>::max()) detail::add(client_, cell_, 1, amount);
-  }
-
- private:
-  friend class Client;
-  std::uint32_t client_ = 0, cell_ = 0;  ///< First of two cells: the whole amounts, then the rest.
-};
-
-/// A gauge series; set() replaces, add() changes. Shared between threads by one atomic.
-class Gauge {
- public:
-  Gauge() = default;
-  void set(double value) const noexcept;
-  void add(double amount) const noexcept;
-
- private:
-  friend class Client;
-  std::atomic<double>* value_ = nullptr;
-};
-
-/// A histogram series with fixed bounds; observe() touches memory of the calling thread only.
-class Histogram {
- public:
-  Histogram() = default;
-  /// @param value  finite; anything else is ignored, for one infinity would spoil the sum for ever.
-  void observe(double value) const noexcept;
-
- private:
-  friend class Client;
-  std::uint32_t client_ = 0, cell_ = 0;  ///< First of bounds + 2 cells: the buckets, then the sum.
-  std::span<const double> bounds_;
-};
 
 /// A family: its name, help and label names; series come from it by label values.
 /// Looking a series up takes a lock and a hash; keep the handle where it is hot.

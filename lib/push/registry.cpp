@@ -100,6 +100,7 @@ Registry::Place Registry::find(std::uint32_t family_id, std::span<const std::str
   else
     place.cell = sent_[*id].cell;
   place.bounds = family.definition.bounds;
+  place.exemplars = &series_[*id].exemplars;
   return place;
 }
 
@@ -129,8 +130,7 @@ std::optional<std::uint32_t> Registry::make(Family& family, std::span<const std:
     if (!first) return std::nullopt;
     cell = *first;
   }
-  auto& series = series_.emplace_back();
-  series.family = family.definition.id;
+  auto& series = series_.emplace_back(news_, static_cast<std::uint32_t>(series_.size()), family.definition);
   series.gauge.store(unset_gauge(), std::memory_order_relaxed);
   for (const auto value : values) series.label_values.emplace_back(value.substr(0, wire::max_label_value_bytes));
   sent_.push_back({cell, family.definition.kind});
@@ -141,6 +141,7 @@ void Registry::welcome(const wire::Welcome& welcome) {
   const std::lock_guard lock(mutex_);
   const auto known = welcome.wants_full ? 0 : welcome.last_seq;
   first_undefined_family_ = first_undefined_ = 0;
+  wants_exemplars_ = (welcome.features & wire::feature_exemplars) != 0;
   if (welcome.max_series > 0) max_series_ = std::min<std::size_t>(own_max_series_, welcome.max_series);
   for (auto& family : families_) {
     if (family.definition_seq <= known) continue;
@@ -176,6 +177,10 @@ void Registry::begin(wire::Snap head) {
   next_definition_ = first_undefined_;
   next_value_ = 0;
   has_news_ = false;
+  exemplars_.clear();
+  next_exemplar_ = 0;
+  news_.take(exemplars_);
+  if (!wants_exemplars_) exemplars_.clear();
 }
 
 Registry::Progress Registry::next(std::string& out, std::size_t max_frame, bool is_forced,
@@ -186,7 +191,8 @@ Registry::Progress Registry::next(std::string& out, std::size_t max_frame, bool 
   if (out.size() > size_before) has_news_ = true;
   if (next_family_ < family_end_ || next_definition_ < series_end_) return Progress::more;
   append_values(max_frame - 1024);
-  head_.is_last = next_value_ == series_end_;
+  if (next_value_ == series_end_) append_exemplars(max_frame - 1024);
+  head_.is_last = next_value_ == series_end_ && next_exemplar_ == exemplars_.size();
   if (head_.is_last && !has_news_ && !is_forced) return Progress::nothing;
   head_.report = head_.is_last ? report : wire::ClientReport{};
   encoder_.finish(out, head_);
@@ -273,6 +279,15 @@ void Registry::append_histogram(Shards::Reader& cells, std::uint32_t id, Sent& s
   sent.seq = head_.seq;
 }
 
+void Registry::append_exemplars(std::size_t limit) {
+  for (; next_exemplar_ < exemplars_.size() && encoder_.size_bytes() < limit; ++next_exemplar_) {
+    const auto& exemplar = exemplars_[next_exemplar_];
+    if (exemplar.id >= series_end_ || sent_[exemplar.id].is_refused) continue;
+    encoder_.add(exemplar);
+    has_news_ = true;
+  }
+}
+
 Registry::Counts Registry::counts() {
   const std::lock_guard lock(mutex_);
   return counts_;
@@ -282,12 +297,16 @@ void Registry::start_over() noexcept {
   counts_ = {};
   max_series_ = own_max_series_;
   first_undefined_family_ = first_undefined_ = 0;
+  news_.start_over();
+  exemplars_.clear();
+  next_exemplar_ = 0;
   for (auto& family : families_) {
     family.definition_seq = 0;
     family.is_refused = false;
   }
   for (std::size_t i = 0; i < series_.size(); ++i) {
     series_[i].definition_seq = 0;
+    series_[i].exemplars.start_over();
     series_[i].gauge.store(unset_gauge(), std::memory_order_relaxed);
     sent_[i].is_refused = false;
     sent_[i].seq = 0;

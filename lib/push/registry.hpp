@@ -2,6 +2,7 @@
 // any thread, frames are asked for by the flush thread; one mutex, held for at most one frame's worth of work.
 #pragma once
 
+#include "lib/push/exemplars.hpp"
 #include "lib/push/shards.hpp"
 #include "lib/push/wire.hpp"
 
@@ -35,6 +36,7 @@ class Registry {
     std::optional<std::uint32_t> cell;  ///< Counter and histogram.
     std::atomic<double>* gauge = nullptr;
     std::span<const double> bounds;
+    Exemplars* exemplars = nullptr;  ///< Counter and histogram.
   };
   /// @return the place of that series, made at first use; of the overflow series beyond max_series.
   [[nodiscard]] Place find(std::uint32_t family, std::span<const std::string_view> label_values);
@@ -79,11 +81,14 @@ class Registry {
   };
   /// And what only some look at; stays where it is, for handles point to the gauge.
   struct Series {
-    std::uint32_t family = 0;
+    Series(ExemplarNews& news, std::uint32_t id, const wire::FamilyDefinition& definition) noexcept
+        : family(definition.id), exemplars(news, id, static_cast<std::uint32_t>(definition.bounds.size()) + 1) {}
+    std::uint32_t family;
     std::atomic<double> gauge{0};
     double sent_sum = 0;
     std::uint64_t definition_seq = 0;  ///< Of the SNAP that came after it; 0: the agent has it not.
     std::vector<std::string> label_values;
+    Exemplars exemplars;
   };
 
   [[nodiscard]] std::optional<std::uint32_t> find_or_make(Family& family, std::span<const std::string_view> values);
@@ -93,6 +98,7 @@ class Registry {
   void append_counter(Shards::Reader& cells, std::uint32_t id, Sent& sent);
   void append_gauge(std::uint32_t id, Sent& sent);
   void append_histogram(Shards::Reader& cells, std::uint32_t id, Sent& sent);
+  void append_exemplars(std::size_t limit);
 
   std::mutex mutex_;
   std::shared_ptr<Shards> shards_;
@@ -104,12 +110,16 @@ class Registry {
   std::unordered_map<std::string, std::uint32_t> by_name_;
   std::unordered_map<std::string, bool> is_reported_;
   Counts counts_;
+  ExemplarNews news_;
+  bool wants_exemplars_ = false;                                  ///< The agent does.
   std::size_t first_undefined_family_ = 0, first_undefined_ = 0;  ///< The agent has everything before these.
 
   // The snapshot under way.
   wire::Snap head_;
   wire::SnapEncoder encoder_;
   std::size_t family_end_ = 0, series_end_ = 0, next_family_ = 0, next_definition_ = 0, next_value_ = 0;
+  std::vector<wire::Exemplar> exemplars_;
+  std::size_t next_exemplar_ = 0;
   bool has_news_ = false;
   std::vector<std::uint64_t> buckets_;
   std::string key_;

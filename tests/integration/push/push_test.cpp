@@ -604,5 +604,86 @@ TEST(Push, AnAgentThatDoesNotReadNeverBlocksTheProgram) {
   ::close(listener);
 }
 
+push::TraceContext trace_of(std::uint8_t id) {
+  push::TraceContext trace;
+  trace.trace_id.fill(id);
+  trace.span_id.fill(static_cast<std::uint8_t>(id + 1));
+  return trace;
+}
+
+/// "bucket:first byte of the trace id=value" of every exemplar of the family.
+std::vector<std::string> exemplars_of(const metrics::Snapshot& page, std::string_view family) {
+  std::vector<std::string> found;
+  for (const auto& each : page.find(family)->exemplars) {
+    const auto text = each.labels.text;
+    found.push_back(std::to_string(each.bucket) + ":" + std::string(text.substr(text.find("trace_id") + 10, 2)) + "=" +
+                    std::to_string(each.value).substr(0, 4));
+  }
+  return found;
+}
+
+TEST(Push, TheNewestExemplarOfEachBucketArrives) {
+  AgentThread agent;
+  agent.listen();
+  Client client(options_for(agent));
+  const auto histogram = client.histogram("took_seconds", "Time.", {1, 2}).with({});
+  const auto counter = client.counter("done_total", "Done.").with({});
+  ASSERT_TRUE(client.flush(limit));
+  EXPECT_TRUE(exemplars_of(agent.snapshot(), "took_seconds").empty());
+  const auto before = std::chrono::system_clock::now().time_since_epoch();
+  histogram.observe(0.25, trace_of(0x11));
+  histogram.observe(0.50, trace_of(0x22));
+  histogram.observe(8.25, trace_of(0x33));
+  histogram.observe(1.50);
+  histogram.observe(1.75, push::TraceContext{});
+  counter.add(2, trace_of(0x44));
+  counter.add(-1, trace_of(0x55));
+  ASSERT_TRUE(client.flush(limit));
+  auto page = agent.snapshot();
+  EXPECT_EQ(exemplars_of(page, "took_seconds"), (std::vector<std::string>{"0:22=0.50", "2:33=8.25"}));
+  EXPECT_EQ(exemplars_of(page, "done_total"), std::vector<std::string>{"0:44=2.00"});
+  EXPECT_EQ(distribution_of(page, "took_seconds")->count, 5u);
+  EXPECT_EQ(distribution_of(page, "took_seconds")->sum, 12.25);
+  EXPECT_EQ(value_of(page, "done_total"), 2);
+  const auto seconds = page.find("done_total")->exemplars[0].timestamp_seconds;
+  EXPECT_GE(seconds, std::chrono::duration<double>(before).count() - 1);
+  EXPECT_LE(seconds, std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count() + 1);
+  histogram.observe(0.75, trace_of(0x66));
+  ASSERT_TRUE(client.flush(limit));
+  EXPECT_EQ(exemplars_of(agent.snapshot(), "took_seconds"), (std::vector<std::string>{"0:66=0.75", "2:33=8.25"}));
+}
+
+TEST(Push, ExemplarsOfManyThreadsAndSeriesTakeSeveralFramesAndLoseNoCount) {
+  AgentThread agent;
+  agent.listen();
+  Client client(options_for(agent));
+  const auto family = client.histogram("many_seconds", "Many.", {1}, {"n"});
+  constexpr int threads = 4, series = 1500, rounds = 3;
+  std::vector<std::thread> workers;
+  for (int t = 0; t < threads; ++t)
+    workers.emplace_back([&, t] {
+      for (int round = 0; round < rounds; ++round)
+        for (int n = 0; n < series; ++n)
+          family.with({std::to_string(n)}).observe(0.5, trace_of(static_cast<std::uint8_t>(t + 1)));
+    });
+  for (auto& worker : workers) worker.join();
+  ASSERT_TRUE(client.flush(limit));
+  const auto page = agent.snapshot();
+  const auto* found = page.find("many_seconds");
+  ASSERT_EQ(found->distributions.size(), static_cast<std::size_t>(series));
+  for (const auto& each : found->distributions) EXPECT_EQ(each.count, static_cast<std::uint64_t>(threads * rounds));
+  EXPECT_EQ(found->exemplars.size(), static_cast<std::size_t>(series));
+}
+
+TEST(Push, AnExemplarOfBeforeTheAgentExistsIsSentWhenItDoes) {
+  AgentThread agent;
+  Client client(options_for(agent));
+  client.counter("early_total", "Early.").with({}).add(1, trace_of(0x77));
+  while (client.stats().skipped_flushes == 0) EXPECT_FALSE(client.flush(20ms));
+  agent.listen();
+  ASSERT_TRUE(client.flush(limit));
+  EXPECT_EQ(exemplars_of(agent.snapshot(), "early_total"), std::vector<std::string>{"0:77=1.00"});
+}
+
 }  // namespace
 }  // namespace midst

@@ -1,0 +1,71 @@
+// The series types of the push client: what a program keeps where it counts. Installed with client.hpp, which makes
+// them.
+#pragma once
+
+#include "lib/push/cells.hpp"
+#include "lib/push/trace.hpp"
+
+#include <atomic>
+#include <cstdint>
+#include <limits>
+#include <span>
+
+namespace midst::push {
+
+class Client;
+namespace detail {
+class Exemplars;
+}
+
+/// A counter series. Cheap to copy; valid as long as its Client. add() is one relaxed load and store in memory of the
+/// calling thread: no lock, no allocation after a thread's first touch, no clock, no syscall.
+class Counter {
+ public:
+  Counter() = default;
+  /// @param amount  not negative and finite; anything else is ignored.
+  void add(double amount = 1) const noexcept {
+    // Whole amounts have a cell of their own: adding integers takes half the time, and they stay exact.
+    if (amount >= 0 && amount <= 4294967295.0 && amount == static_cast<double>(static_cast<std::uint64_t>(amount)))
+      return detail::add(client_, cell_, 0, static_cast<std::uint64_t>(amount));
+    if (amount > 0 && amount <= std::numeric_limits<double>::max()) detail::add(client_, cell_, 1, amount);
+  }
+  /// The same, and says in which trace it happened. The newest such call between two flushes becomes the series'
+  /// exemplar; costs a clock and may allocate at its first use.
+  void add(double amount, const TraceContext& trace) const noexcept;
+
+ private:
+  friend class Client;
+  std::uint32_t client_ = 0, cell_ = 0;  ///< First of two cells: the whole amounts, then the rest.
+  detail::Exemplars* exemplars_ = nullptr;
+};
+
+/// A gauge series; set() replaces, add() changes. Shared between threads by one atomic.
+class Gauge {
+ public:
+  Gauge() = default;
+  void set(double value) const noexcept;
+  void add(double amount) const noexcept;
+
+ private:
+  friend class Client;
+  std::atomic<double>* value_ = nullptr;
+};
+
+/// A histogram series with fixed bounds; observe() touches memory of the calling thread only.
+class Histogram {
+ public:
+  Histogram() = default;
+  /// @param value  finite; anything else is ignored, for one infinity would spoil the sum for ever.
+  void observe(double value) const noexcept;
+  /// The same, and says in which trace it happened. The newest such call of each bucket between two flushes becomes
+  /// the bucket's exemplar; costs a clock and may allocate at its first use.
+  void observe(double value, const TraceContext& trace) const noexcept;
+
+ private:
+  friend class Client;
+  std::uint32_t client_ = 0, cell_ = 0;  ///< First of bounds + 2 cells: the buckets, then the sum.
+  detail::Exemplars* exemplars_ = nullptr;
+  std::span<const double> bounds_;
+};
+
+}  // namespace midst::push
