@@ -10,7 +10,7 @@ set(midst_common_headers
 # midst_precompiled(name HEADERS … DEPENDS …): what midst_reuse_precompiled(target name) then takes.
 function(midst_precompiled name)
   cmake_parse_arguments(arg "" "" "HEADERS;DEPENDS" ${ARGN})
-  file(WRITE ${PROJECT_BINARY_DIR}/${name}.cpp "// Precompiled headers need a file to be compiled with.\n")
+  file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/${name}.cpp CONTENT "// Precompiled headers need a file to be compiled with.\n")
   add_library(${name} STATIC ${PROJECT_BINARY_DIR}/${name}.cpp)
   target_link_libraries(${name} PRIVATE ${arg_DEPENDS} midst_sanitizers midst_warnings)
   target_precompile_headers(${name} PRIVATE ${arg_HEADERS})
