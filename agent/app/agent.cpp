@@ -50,12 +50,13 @@ class Agent::Impl {
         redis_(executor_, config_.redis),
         scraper_(make_scraper()) {
     auto store = std::make_unique<ingest::Store>(config_.ingest.limits);
-    push_ = std::make_unique<ingest::Listener>(executor_, *store, ingest::ListenerOptions{});
+    store_ = store.get();
     scraper_->add(std::move(store));
     scraper_->add(std::make_unique<SelfMetrics>([this] { return web_counters(); }));
   }
 
   Result<Done> start() {
+    if (const auto done = keep_state(); !done) return done.error();
     if (const auto done = listen_for_push(); !done) return done.error();
     auto& everything = add_server("");
     for (const auto& address : config_.web.listen)
@@ -68,7 +69,8 @@ class Agent::Impl {
 
   asio::awaitable<void> stop(Deadline deadline) {
     for (auto& server : servers_) co_await server->drain(deadline);
-    co_await push_->drain(deadline);
+    if (push_) co_await push_->drain(deadline);
+    store_->save_contributors();
   }
 
   [[nodiscard]] std::string summary() const {
@@ -85,9 +87,25 @@ class Agent::Impl {
     return make_target_scraper(executor_, config_);
   }
 
+  /// As with the socket below.
+  Result<Done> keep_state() {
+    if (config_.ingest.state_file.empty()) return Done{};
+    const auto kept = store_->keep_state(config_.ingest.state_file, std::chrono::steady_clock::now());
+    if (kept) return Done{};
+    if (config_.ingest.is_state_file_explicit) return kept.error().with_context("ingest.state_file");
+    log::warn("push: totals end with this process: set ingest.state_file, or \"\" for none",
+              {{"error", kept.error().message}});
+    return Done{};
+  }
+
   /// A default socket that cannot be opened (no /run/midst-agent without the package) costs the push side only; one
   /// that the operator named is worth failing for.
   Result<Done> listen_for_push() {
+    auto allowed = ingest::AllowList::resolve(config_.ingest.allow_users, config_.ingest.allow_groups);
+    if (!allowed) return allowed.error().with_context("ingest");
+    ingest::ListenerOptions options;
+    options.allowed = std::move(*allowed);
+    push_ = std::make_unique<ingest::Listener>(executor_, *store_, std::move(options));
     if (config_.ingest.socket.empty()) return Done{};
     auto bound = push_->listen(config_.ingest.socket);
     if (bound) {
@@ -145,6 +163,7 @@ class Agent::Impl {
   RedisOnDemand redis_;
   // In floor order: what is destroyed first stands last. The listener and the servers refer to what the scraper owns.
   std::unique_ptr<scrape::Scraper> scraper_;
+  ingest::Store* store_ = nullptr;
   std::unique_ptr<ingest::Listener> push_;
   std::vector<std::unique_ptr<net::HttpServer>> servers_;
   std::vector<std::string> addresses_;

@@ -68,7 +68,8 @@ std::string_view word(Drop reason) noexcept {
 
 std::string_view word(Disconnect reason) noexcept {
   static constexpr std::string_view words[disconnect_count] = {
-      "bye", "closed", "protocol_error", "hello_timeout", "slow_reader", "superseded", "too_many_clients", "shutdown"};
+      "bye",        "closed",           "protocol_error", "hello_timeout", "slow_reader",
+      "superseded", "too_many_clients", "not_allowed",    "shutdown"};
   return words[static_cast<std::size_t>(reason)];
 }
 

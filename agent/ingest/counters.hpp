@@ -32,9 +32,10 @@ enum class Disconnect : std::uint8_t {
   slow_reader,
   superseded,
   too_many_clients,
+  not_allowed,
   shutdown
 };
-inline constexpr std::size_t disconnect_count = 8;
+inline constexpr std::size_t disconnect_count = 9;
 
 /// @return the stable word that is the reason label.
 [[nodiscard]] std::string_view word(Drop reason) noexcept;

@@ -13,8 +13,26 @@
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace midst::ingest {
+
+/// Who may push, by the credentials that the kernel tells of the other end.
+class AllowList {
+ public:
+  AllowList() = default;
+  /// @param users, groups  names or numbers; both empty: everybody.
+  /// @return Errc::config naming the setting and the name that does not exist.
+  [[nodiscard]] static Result<AllowList> resolve(const std::vector<std::string>& users,
+                                                 const std::vector<std::string>& groups);
+  /// @return whether the peer's user is listed, or a group that it or its user belongs to.
+  [[nodiscard]] bool allows(const Peer& peer) const;
+
+ private:
+  bool is_empty_ = true;
+  std::vector<uid_t> users_;
+  std::vector<gid_t> groups_;
+};
 
 struct ListenerOptions {
   std::size_t max_clients = 1024;                 ///< Connected at once; one more gets ERR and is closed.
@@ -22,6 +40,7 @@ struct ListenerOptions {
   std::chrono::milliseconds hello_timeout{5000};  ///< From accept to HELLO.
   std::chrono::milliseconds write_timeout{5000};  ///< For the replies of one read; a client that reads none is dropped.
   mode_t socket_mode = 0660;
+  AllowList allowed;
   std::string socket_group;  ///< Group owner of the socket file; empty: the process's own.
 };
 

@@ -11,6 +11,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <pwd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -95,16 +96,6 @@ bool is_abandoned(const sockaddr_un& address) {
   if (probe.get() < 0) return false;
   if (::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return false;
   return errno == ECONNREFUSED;
-}
-
-Result<gid_t> find_group(const std::string& group) {
-  if (const auto number = text::parse_integer(group); number && *number >= 0) return static_cast<gid_t>(*number);
-  std::vector<char> buffer(16 * 1024);
-  struct group entry {};
-  struct group* found = nullptr;
-  if (::getgrnam_r(group.c_str(), &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr)
-    return Error{Errc::config, fmt::format("no group \"{}\" on this system", group)};
-  return entry.gr_gid;
 }
 
 /// Makes room for a new socket file: nothing, or what a dead process left. Errors are sentences without the address.
@@ -345,6 +336,38 @@ Result<PeerCredentials> peer_credentials(int descriptor) {
   if (peer.pid == 0 && peer.uid == static_cast<uid_t>(-1))
     return Error{Errc::unsupported, "no peer credentials: not a Unix socket"};
   return PeerCredentials{peer.pid, peer.uid, peer.gid};
+}
+
+Result<gid_t> find_group(const std::string& group) {
+  if (const auto number = text::parse_integer(group); number && *number >= 0) return static_cast<gid_t>(*number);
+  std::vector<char> buffer(16 * 1024);
+  struct group entry {};
+  struct group* found = nullptr;
+  if (::getgrnam_r(group.c_str(), &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr)
+    return Error{Errc::config, fmt::format("no group \"{}\" on this system", group)};
+  return entry.gr_gid;
+}
+
+Result<uid_t> find_user(const std::string& user) {
+  if (const auto number = text::parse_integer(user); number && *number >= 0) return static_cast<uid_t>(*number);
+  std::vector<char> buffer(16 * 1024);
+  struct passwd entry {};
+  struct passwd* found = nullptr;
+  if (::getpwnam_r(user.c_str(), &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr)
+    return Error{Errc::config, fmt::format("no user \"{}\" on this system", user)};
+  return entry.pw_uid;
+}
+
+std::vector<gid_t> groups_of(uid_t user) {
+  std::vector<char> buffer(16 * 1024);
+  struct passwd entry {};
+  struct passwd* found = nullptr;
+  if (::getpwuid_r(user, &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr) return {};
+  std::vector<gid_t> groups(256);
+  int count = static_cast<int>(groups.size());
+  if (::getgrouplist(entry.pw_name, entry.pw_gid, groups.data(), &count) < 0) count = static_cast<int>(groups.size());
+  groups.resize(static_cast<std::size_t>(count));
+  return groups;
 }
 
 bool has_ended(pid_t pid) noexcept {

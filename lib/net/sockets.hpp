@@ -57,6 +57,12 @@ class SocketPath {
   ino_t inode_ = 0;
 };
 
+/// @return the number of a user or group, given by name or number; Errc::config when there is none of that name.
+[[nodiscard]] Result<uid_t> find_user(const std::string& user);
+[[nodiscard]] Result<gid_t> find_group(const std::string& group);
+/// @return the groups of a user, 256 at most; none when the system does not know the user. May ask the network.
+[[nodiscard]] std::vector<gid_t> groups_of(uid_t user);
+
 /// @return whether a process of this pid namespace has ended, or was never there.
 [[nodiscard]] bool has_ended(pid_t pid) noexcept;
 

@@ -113,7 +113,7 @@ struct Ack {
   std::uint32_t pause_ms = 0;            ///< Wish: wait that much longer before the next SNAP.
 };
 
-enum class ErrorCode : std::uint8_t { protocol = 1, version = 2, family_refused = 3, busy = 4 };
+enum class ErrorCode : std::uint8_t { protocol = 1, version = 2, family_refused = 3, busy = 4, not_allowed = 5 };
 
 /// Something was refused. Fatal: the agent closes the connection after it.
 struct Err {

@@ -136,8 +136,30 @@ TEST(Push, AnotherListenerOfTheSameStoreContinuesTheInstance) {
   EXPECT_EQ(value_of(agent.snapshot(), "midst_push_clients_total"), 1);
 }
 
-TEST(Push, AnAgentWithoutMemoryGetsEverythingOnce) {
+TEST(Push, AnAgentThatHasLostItsStateBeginsAtZeroAndCountsWhatIsAdded) {
   AgentThread agent;
+  agent.listen();
+  Client client(options_for(agent));
+  const auto counter = client.counter("told_total", "Told.").with({});
+  const auto histogram = client.histogram("told_seconds", "Told.", {0.5}).with({});
+  for (int i = 0; i < 5; ++i) {
+    counter.add(2);
+    histogram.observe(0.25);
+    ASSERT_TRUE(client.flush(limit));
+    EXPECT_EQ(value_of(agent.snapshot(), "told_total"), 2);
+    EXPECT_EQ(distribution_of(agent.snapshot(), "told_seconds")->count, 1U);
+    agent.hang_up();
+    agent.replace_store();
+    agent.listen();
+    ASSERT_TRUE(client.flush(limit));
+    EXPECT_EQ(value_of(agent.snapshot(), "told_total"), 0);
+    EXPECT_EQ(distribution_of(agent.snapshot(), "told_seconds")->count, 0U);
+  }
+}
+
+TEST(Push, AnAgentWithItsStateHasEverythingOnce) {
+  AgentThread agent;
+  agent.replace_store_and_keep_state();
   agent.listen();
   Client client(options_for(agent));
   const auto counter = client.counter("told_total", "Told.", {"n"});
@@ -149,7 +171,9 @@ TEST(Push, AnAgentWithoutMemoryGetsEverythingOnce) {
     ledger += 2;
     ASSERT_TRUE(client.flush(limit));
     agent.hang_up();
-    agent.replace_store();
+    agent.replace_store_and_keep_state();
+    const auto restored = agent.snapshot();
+    for (const double value : restored.find("told_total")->values) ASSERT_EQ(value, ledger);
     agent.listen();
     ASSERT_TRUE(client.flush(limit));
     const auto page = agent.snapshot();

@@ -249,5 +249,18 @@ TEST_F(ListenerTest, GoingAwayUnderTheClientsIsClean) {
   EXPECT_EQ(store_.levels().attached, 0u);
 }
 
+TEST(AllowList, KnowsUsersAndGroupsByNameAndNumber) {
+  EXPECT_TRUE(AllowList().allows({1, 4242, 4242}));
+  const auto list = AllowList::resolve({"root", "4000"}, {"daemon", "4001"}).value();
+  EXPECT_TRUE(list.allows({1, 0, 5000}));
+  EXPECT_TRUE(list.allows({1, 4000, 5000}));
+  EXPECT_TRUE(list.allows({1, 4242, 1}));
+  EXPECT_TRUE(list.allows({1, 4242, 4001}));
+  EXPECT_FALSE(list.allows({1, 4242, 4242}));
+  EXPECT_EQ(AllowList::resolve({"nobody-here"}, {}).error().message,
+            "allow_users: no user \"nobody-here\" on this system");
+  EXPECT_EQ(AllowList::resolve({}, {"nobody-here"}).error().code, Errc::config);
+}
+
 }  // namespace
 }  // namespace midst::ingest
