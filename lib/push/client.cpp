@@ -136,10 +136,8 @@ Series Family<Series>::with(std::span<const std::string_view> label_values) cons
 }
 
 template <class Series>
-void Family<Series>::remove(
-    std::initializer_list<std::string_view> label_values) const requires std::same_as<Series, Gauge> {
-  if (client_ != nullptr)
-    client_->remove(family_, std::span<const std::string_view>(label_values.begin(), label_values.size()));
+void Family<Series>::remove(std::span<const std::string_view> label_values) const requires std::same_as<Series, Gauge> {
+  if (client_ != nullptr) client_->remove(family_, label_values);
 }
 
 template class Family<Counter>;

@@ -29,8 +29,8 @@ struct ClientOptions {
   std::chrono::milliseconds flush_interval{1000};  ///< 100 ms … 10 s; clamped.
   std::size_t max_series = 10'000;                 ///< Of this client; one more gets the family's overflow series.
   std::string resource;                            ///< Free text for the agent's status page ("midst-api 0.1.0").
-  /// Told of refused declarations and of an agent that refuses something, with the name of it or the reason. Called on
-  /// any thread, with locks held: it must not use the client. Unset: a line on standard error.
+  /// Told of refused declarations, throwing callbacks and an agent that refuses something; `detail` is its name or the
+  /// reason. Called on any thread; must not throw, and not call the client. Unset: a line on standard error.
   std::function<void(std::string_view what, std::string_view detail)> on_problem;
 };
 
@@ -70,9 +70,14 @@ class Family {
     return with(std::span<const std::string_view>(label_values.begin(), label_values.size()));
   }
   [[nodiscard]] Series with(std::span<const std::string_view> label_values) const;
+  /// @return whether its declaration was accepted.
+  [[nodiscard]] bool is_valid() const noexcept { return client_ != nullptr; }
   /// Takes a gauge off the page until it is set again. What counters and histograms have counted stays in the totals,
   /// as if their process had ended, hence they have no such call.
-  void remove(std::initializer_list<std::string_view> label_values) const requires std::same_as<Series, Gauge>;
+  void remove(std::initializer_list<std::string_view> label_values) const requires std::same_as<Series, Gauge> {
+    remove(std::span<const std::string_view>(label_values.begin(), label_values.size()));
+  }
+  void remove(std::span<const std::string_view> label_values) const requires std::same_as<Series, Gauge>;
 
  private:
   friend class Client;

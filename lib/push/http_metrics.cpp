@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
+#include <bit>
 #include <charconv>
-#include <mutex>
-#include <shared_mutex>
+#include <functional>
+#include <memory>
 #include <string>
-#include <unordered_set>
 #include <utility>
+#include <vector>
 
 namespace midst::push {
 namespace {
@@ -33,25 +35,55 @@ class StatusText {
   std::string_view text_ = other;
 };
 
-struct TextHash {
-  using is_transparent = void;
-  std::size_t operator()(std::string_view text) const noexcept { return std::hash<std::string_view>{}(text); }
+/// The routes seen, at most so many. Without a lock, which a fork could catch held for ever.
+class Routes {
+ public:
+  explicit Routes(std::size_t max) : max_(max), slots_(std::bit_ceil(2 * max + 2)) {}
+  Routes(const Routes&) = delete;
+  Routes& operator=(const Routes&) = delete;
+  ~Routes() {
+    for (auto& slot : slots_) delete slot.load();
+  }
+
+  /// @return the route, or "_OTHER" when it would be one too many.
+  [[nodiscard]] std::string_view bounded(std::string_view route);
+
+ private:
+  const std::size_t max_;
+  std::vector<std::atomic<const std::string*>> slots_;
+  std::atomic<std::size_t> count_{0};
 };
+
+std::string_view Routes::bounded(std::string_view route) {
+  for (auto place = std::hash<std::string_view>{}(route);; ++place) {
+    auto& slot = slots_[place & (slots_.size() - 1)];
+    const auto* known = slot.load(std::memory_order_acquire);
+    if (known == nullptr) {
+      if (count_.fetch_add(1) >= max_) {
+        --count_;
+        return other;
+      }
+      auto made = std::make_unique<const std::string>(route);
+      if (slot.compare_exchange_strong(known, made.get(), std::memory_order_acq_rel)) {
+        static_cast<void>(made.release());
+        return route;
+      }
+      --count_;  // another thread was faster; `known` is its route
+    }
+    if (*known == route) return route;
+  }
+}
 
 }  // namespace
 
 struct HttpMetrics::Parts {
   Parts(Client& client, HttpMetricsOptions wished);
 
-  /// @return the route, or "_OTHER" when there are max_routes already.
-  [[nodiscard]] std::string_view bounded(std::string_view route);
-
   const HttpMetricsOptions options;
   Family<Counter> requests;
   Family<Histogram> durations, request_sizes, response_sizes;
   Gauge in_flight;
-  std::shared_mutex mutex;  ///< Of routes.
-  std::unordered_set<std::string, TextHash, std::equal_to<>> routes;
+  Routes routes;
 };
 
 HttpMetrics::Parts::Parts(Client& client, HttpMetricsOptions wished)
@@ -60,7 +92,8 @@ HttpMetrics::Parts::Parts(Client& client, HttpMetricsOptions wished)
                               {"method", "route", "status"})),
       durations(client.histogram("http_request_duration_seconds",
                                  "Time from a request's last byte to its answer being ready.", options.duration_bounds,
-                                 {"method", "route"})) {
+                                 {"method", "route"})),
+      routes(options.max_routes) {
   if (!options.size_bounds.empty()) {
     request_sizes = client.histogram("http_request_size_bytes", "Size of request bodies.", options.size_bounds,
                                      {"method", "route"});
@@ -70,18 +103,6 @@ HttpMetrics::Parts::Parts(Client& client, HttpMetricsOptions wished)
   in_flight = options.in_flight ? *options.in_flight
                                 : client.gauge("http_requests_in_flight", "HTTP requests being answered.").with({});
   in_flight.set(0);
-}
-
-std::string_view HttpMetrics::Parts::bounded(std::string_view route) {
-  {
-    const std::shared_lock lock(mutex);
-    if (routes.contains(route)) return route;
-    if (routes.size() >= options.max_routes) return other;
-  }
-  const std::unique_lock lock(mutex);
-  if (routes.size() >= options.max_routes && !routes.contains(route)) return other;
-  routes.emplace(route);
-  return route;
 }
 
 HttpMetrics::HttpMetrics(Client& client, HttpMetricsOptions options)
@@ -96,7 +117,7 @@ HttpRequest HttpMetrics::begin(std::string_view method) {
 
 void HttpMetrics::expect(std::string_view method, std::string_view route, unsigned status) {
   const StatusText text(status);
-  parts_->requests.with({method_label(method), parts_->bounded(route), text.text()}).add(0);
+  parts_->requests.with({method_label(method), parts_->routes.bounded(route), text.text()}).add(0);
 }
 
 HttpRequest::HttpRequest(HttpMetrics& metrics, std::string_view method)
@@ -115,7 +136,7 @@ HttpRequest::~HttpRequest() {
 
 void HttpRequest::record() const {
   auto& parts = *metrics_.parts_;
-  const auto route = parts.bounded(route_);
+  const auto route = parts.routes.bounded(route_);
   const StatusText status(status_);
   parts.requests.with({method_, route, status.text()}).add();
   const auto duration = parts.durations.with({method_, route});

@@ -34,6 +34,8 @@ class Counter {
   /// The same, and says in which trace it happened. The newest such call between two flushes becomes the series'
   /// exemplar; costs a clock and may allocate at its first use.
   void add(double amount, const TraceContext& trace) const noexcept;
+  /// @return the same for every handle of the same series, nullptr when it counts nowhere.
+  [[nodiscard]] const void* identity() const noexcept { return exemplars_; }
 
  private:
   friend class Client;
@@ -47,6 +49,8 @@ class Gauge {
   Gauge() = default;
   void set(double value) const noexcept;
   void add(double amount) const noexcept;
+  /// @return the same for every handle of the same series, nullptr when it counts nowhere.
+  [[nodiscard]] const void* identity() const noexcept { return value_; }
 
  private:
   friend class Client;
@@ -66,6 +70,8 @@ class Histogram {
   /// The same, and says in which trace it happened. The newest such call of each bucket between two flushes becomes
   /// the bucket's exemplar; costs a clock and may allocate at its first use.
   void observe(double value, const TraceContext& trace) const noexcept;
+  /// @return the same for every handle of the same series, nullptr when it counts nowhere.
+  [[nodiscard]] const void* identity() const noexcept { return exemplars_; }
 
  private:
   friend class Client;

@@ -81,16 +81,19 @@ Registry::Registry(std::shared_ptr<Shards> shards, std::size_t max_series, Repor
 }
 
 std::optional<std::uint32_t> Registry::declare(wire::FamilyDefinition definition, std::vector<std::string> constants) {
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   const auto found = by_name_.find(definition.name);
-  if (found != by_name_.end() && is_same(families_[found->second].definition, definition) &&
+  const bool is_known = found != by_name_.end();
+  if (is_known && is_same(families_[found->second].definition, definition) &&
       families_[found->second].constants == constants)
     return found->second;
-  if (found != by_name_.end() || !is_valid(definition)) {
+  if (is_known || !is_valid(definition)) {
     ++counts_.rejected;
-    if (is_reported_.size() < 100 && std::exchange(is_reported_[definition.name], true) == false)
-      report_(found != by_name_.end() ? "a family is declared twice and differently; the second counts nowhere"
-                                      : "a family has an invalid declaration; it counts nowhere",
+    const bool is_news = is_reported_.size() < 100 && !std::exchange(is_reported_[definition.name], true);
+    lock.unlock();
+    if (is_news)
+      report_(is_known ? "a family is declared twice and differently; the second counts nowhere"
+                       : "a family has an invalid declaration; it counts nowhere",
               definition.name);
     return std::nullopt;
   }

@@ -26,7 +26,7 @@ inline constexpr std::string_view overflow_value = "__overflow__";
 
 class Registry {
  public:
-  /// What is refused is told to this, with the lock held; see ClientOptions::on_problem.
+  /// What is refused is told to this, without a lock held; see ClientOptions::on_problem.
   using Report = std::function<void(std::string_view what, std::string_view detail)>;
   Registry(std::shared_ptr<Shards> shards, std::size_t max_series, Report report);
 
