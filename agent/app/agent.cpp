@@ -6,6 +6,7 @@
 #include "agent/ingest/store.hpp"
 #include "agent/sources/postgres/pgbouncer_source.hpp"
 #include "agent/sources/postgres/postgres_source.hpp"
+#include "agent/sources/postgres/top/statement_texts.hpp"
 #include "agent/sources/redis/redis_source.hpp"
 #include "agent/web/routes.hpp"
 #include "lib/base/log.hpp"
@@ -79,6 +80,8 @@ class Agent::Impl {
  private:
   std::unique_ptr<scrape::Scraper> make_scraper() {
     for (auto& options : config_.redis) options.request_errors = redis_.refused();
+    if (config_.web.queries)
+      for (auto& options : config_.postgres) options.texts = std::make_shared<sources::StatementTexts>(options.limits);
     return make_target_scraper(executor_, config_);
   }
 
@@ -98,13 +101,14 @@ class Agent::Impl {
   }
 
   net::HttpServer& add_server(const std::string& view) {
-    web::WebOptions options{config_.scrape.timeout, config_.web.lifecycle, config_.web.probe, config_.web.discovery,
-                            view};
+    web::WebOptions options{config_.scrape.timeout, config_.web.lifecycle, config_.web.probe,
+                            config_.web.discovery,  config_.web.queries,   view};
     web::Hooks hooks;
     hooks.scrape_once = [this](web::ProbeRequest request) { return redis_.scrape(std::move(request)); };
     hooks.discover = [this](std::string target, Deadline deadline) {
       return redis_.discover(std::move(target), deadline);
     };
+    hooks.statement_texts = [this] { return statement_texts(); };
     servers_.push_back(std::make_unique<net::HttpServer>(
         executor_, web::make_handler(*scraper_, std::move(options), std::move(hooks)), net::ServerLimits{}));
     return *servers_.back();
@@ -115,6 +119,13 @@ class Agent::Impl {
     if (!bound) return bound.error().with_context(setting);
     addresses_.push_back(*bound);
     return Done{};
+  }
+
+  [[nodiscard]] std::vector<std::pair<std::string, std::string>> statement_texts() const {
+    std::vector<std::pair<std::string, std::string>> texts;
+    for (const auto& options : config_.postgres)
+      if (options.texts) texts.emplace_back(options.name, options.texts->json());
+    return texts;
   }
 
   [[nodiscard]] WebCounters web_counters() const {

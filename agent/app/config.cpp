@@ -23,6 +23,7 @@ void read_web(Section& section, WebConfig& web) {
   section.read("lifecycle", web.lifecycle);
   section.read("probe", web.probe);
   section.read("discovery", web.discovery);
+  section.read("queries", web.queries);
   section.tables("listener", [&](Section& listener) {
     auto& added = web.listeners.emplace_back();
     listener.read("listen", added.address);

@@ -32,6 +32,7 @@ struct WebConfig {
   bool lifecycle = false;
   bool probe = false;
   bool discovery = false;
+  bool queries = false;
 };
 
 struct LogConfig {

@@ -27,6 +27,12 @@ constexpr MetricSpec families_rejected{"midst_push_families_rejected_total", Met
                                        "Families refused, by reason."};
 constexpr MetricSpec disconnects{"midst_push_disconnects_total", MetricType::counter, "",
                                  "Ended push connections, by reason."};
+constexpr MetricSpec state_kept{"midst_push_state_kept", MetricType::gauge, "",
+                                "Whether totals survive the end of this process; 0 without a state file."};
+constexpr MetricSpec state_checkpoints{"midst_push_state_checkpoints_total", MetricType::counter, "",
+                                       "Times the state file was written anew, with everything in it."};
+constexpr MetricSpec state_set_aside{"midst_push_state_set_aside_total", MetricType::counter, "",
+                                     "State files that were found damaged or foreign and were not used."};
 constexpr MetricSpec skipped{"midst_push_client_skipped_flushes_total", MetricType::counter, "",
                              "Flushes that clients skipped because the agent was away or busy; nothing is lost by it."};
 constexpr MetricSpec reconnects{"midst_push_client_reconnects_total", MetricType::counter, "",
@@ -88,11 +94,15 @@ void write(metrics::SnapshotBuilder& builder, const Counters& counters, const Le
   builder.add(reconnects, static_cast<double>(counters.clients.reconnects));
   builder.add(send_errors, static_cast<double>(counters.clients.send_errors));
   builder.add(overflowed, static_cast<double>(counters.clients.overflowed_series));
+  builder.add(state_kept, levels.is_state_kept ? 1 : 0);
+  builder.add(state_checkpoints, static_cast<double>(counters.state_checkpoints));
+  builder.add(state_set_aside, static_cast<double>(counters.state_set_aside));
 }
 
 std::vector<MetricSpec> own_specs() {
-  return {clients,         clients_total,     series,      families, frames,     bytes,       samples,   dropped,
-          series_rejected, families_rejected, disconnects, skipped,  reconnects, send_errors, overflowed};
+  return {clients,           clients_total,     series,      families, frames,     bytes,       samples,    dropped,
+          series_rejected,   families_rejected, disconnects, skipped,  reconnects, send_errors, overflowed, state_kept,
+          state_checkpoints, state_set_aside};
 }
 
 }  // namespace midst::ingest

@@ -47,6 +47,7 @@ struct Counters {
   std::array<std::uint64_t, drop_count> dropped{};
   std::array<std::uint64_t, push::wire::refusal_count> series_refused{}, families_refused{};
   std::array<std::uint64_t, disconnect_count> disconnects{};
+  std::uint64_t state_checkpoints = 0, state_set_aside = 0;
   push::wire::ClientReport clients;  ///< Sum over all clients, ended ones included.
 
   void count(Drop reason) noexcept { ++dropped[static_cast<std::size_t>(reason)]; }
@@ -56,6 +57,7 @@ struct Counters {
 /// What the Store holds at this moment.
 struct Levels {
   std::size_t attached = 0, detached = 0, series = 0, families = 0;
+  bool is_state_kept = false;
 };
 
 /// Appends the midst_push_* families; every reason is there from the start, at 0.

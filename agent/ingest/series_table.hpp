@@ -13,6 +13,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -76,6 +77,16 @@ class SeriesTable {
 
   void write(metrics::SnapshotBuilder& builder) const;
 
+  [[nodiscard]] bool has_family(std::string_view name) const { return by_name_.contains(std::string(name)); }
+  /// Appends everything to `out` but users and reporters, which add_user() and add_reporter() bring back.
+  void save(std::string& out) const;
+  /// Where what was saved is now, by its index then.
+  struct Restored {
+    std::vector<std::uint32_t> families, series;
+  };
+  /// Takes what save() wrote off the front of `rest`, into an empty table. @return nothing when it is not that.
+  [[nodiscard]] std::optional<Restored> restore(std::string_view& rest);
+
   [[nodiscard]] std::size_t series_count() const noexcept { return series_.size() - free_.size(); }
   [[nodiscard]] std::size_t family_count() const noexcept { return by_name_.size(); }
 
@@ -106,7 +117,7 @@ class SeriesTable {
   void write_exemplars(metrics::SnapshotBuilder& builder, metrics::FamilyBuilder& samples, const Series& series) const;
   void write_family(metrics::SnapshotBuilder& builder, const Family& family) const;
 
-  const StoreLimits limits_;
+  StoreLimits limits_;
   std::deque<Family> families_;
   std::unordered_map<std::string, std::uint32_t> by_name_;
   std::vector<Series> series_;

@@ -1,5 +1,7 @@
 #include "agent/ingest/store.hpp"
 
+#include "agent/ingest/instance.hpp"
+#include "lib/net/sockets.hpp"
 #include "lib/push/packed.hpp"
 
 #include <algorithm>
@@ -17,31 +19,6 @@ std::uint64_t random_epoch() {
 }
 
 }  // namespace
-
-/// What one client said of one series last. The total has grown by exactly that much from it.
-struct Store::ClientSeries {
-  std::uint32_t series = none;  ///< In the table; none: undefined or refused.
-  std::uint32_t buckets = 0;    ///< Histogram: where its counts begin in Instance::buckets.
-  double last = 0;              ///< Histogram: the sum.
-  wire::MetricKind kind = wire::MetricKind::counter;
-  bool has_value = false, is_refused = false;
-};
-
-struct Store::Instance {
-  wire::InstanceId id{};
-  std::uint64_t key = 0;  ///< Of its connection; 0: it has none.
-  SteadyTime lost_at{};
-  bool is_retired = false;   ///< Gone for longer than the grace period; remembered in case it is not.
-  bool is_baseline = false;  ///< Its first full snapshot was counted before and is only taken note of.
-  std::uint64_t last_seq = 0;
-  std::string resource, library;
-  Peer peer;
-  std::vector<std::uint32_t> families;  ///< By the client's id; none: undefined or refused.
-  std::vector<ClientSeries> series;     ///< By the client's id.
-  std::vector<std::uint64_t> buckets;   ///< What it said last of its histograms.
-  std::size_t own_series = 0;           ///< Not counting those diverted to overflow series.
-  wire::ClientReport report;
-};
 
 std::size_t Store::HashInstance::operator()(const wire::InstanceId& id) const noexcept {
   std::size_t hash = 0;
@@ -62,13 +39,10 @@ Store::Attachment Store::attach(const wire::Hello& hello, const Peer& peer, Stea
     attached_.erase(instance.key);
     counters_.count(Disconnect::superseded);
   }
-  if (std::exchange(instance.is_retired, false))
-    for (const auto family : instance.families)
-      if (family != none) table_.add_user(family);
+  attach(instance, hello);
+  log_message(record::attach, instance.id, hello);
   instance.key = made.key = ++last_key_;
   instance.peer = peer;
-  instance.resource = hello.resource;
-  instance.library = hello.library;
   attached_.emplace(made.key, &instance);
   made.welcome.epoch = epoch_;
   made.welcome.max_series = static_cast<std::uint32_t>(limits_.max_series_per_client);
@@ -76,8 +50,17 @@ Store::Attachment Store::attach(const wire::Hello& hello, const Peer& peer, Stea
   return made;
 }
 
-/// An unknown instance that was told our epoch has been counted and forgotten: what it brings first is in the totals
-/// already, except for what grew meanwhile. Too little then is better than twice.
+void Store::attach(Instance& instance, const wire::Hello& hello) {
+  if (std::exchange(instance.is_retired, false))
+    for (const auto family : instance.families)
+      if (family != none) table_.add_user(family);
+  instance.resource = hello.resource;
+  instance.library = hello.library;
+}
+
+/// An unknown instance that has told an agent its totals was counted and forgotten, by us or with a state that is gone.
+/// Were it counted whole now, the totals would seem to have grown by all of it in a moment, or, with others still to
+/// come back, to have been reset in part. So only what it adds from here on counts.
 Store::Instance& Store::find_or_make(const wire::Hello& hello, wire::Welcome& welcome) {
   const auto found = instances_.find(hello.instance);
   if (found != instances_.end()) {
@@ -87,7 +70,7 @@ Store::Instance& Store::find_or_make(const wire::Hello& hello, wire::Welcome& we
   make_room();
   auto instance = std::make_unique<Instance>();
   instance->id = hello.instance;
-  instance->is_baseline = hello.agent_epoch == epoch_;
+  instance->is_baseline = hello.agent_epoch != 0;
   ++counters_.instances;
   welcome.wants_full = true;
   return *instances_.emplace(hello.instance, std::move(instance)).first->second;
@@ -104,6 +87,7 @@ bool Store::forget_oldest() {
     if (instance->key == 0 && (oldest == nullptr || instance->lost_at < oldest->lost_at)) oldest = instance.get();
   if (oldest == nullptr) return false;
   if (!oldest->is_retired) retire(*oldest);
+  log(record::forget, oldest->id, {});
   forget(wire::InstanceId(oldest->id));
   return true;
 }
@@ -126,12 +110,20 @@ bool Store::grow(Instance& instance, std::size_t series, std::size_t buckets) {
 
 Refusal Store::define(std::uint64_t key, const wire::FamilyDefinition& definition) {
   auto& instance = *attached_.at(key);
+  const auto reason = define(instance, definition);
+  if (reason == Refusal::none) log_message(record::family, instance.id, definition);
+  return reason;
+}
+
+Refusal Store::define(Instance& instance, const wire::FamilyDefinition& definition) {
   const auto refuse = [&](Refusal reason) {
     ++counters_.families_refused[static_cast<std::size_t>(reason)];
     return reason;
   };
   if (definition.id >= limits_.max_families_per_client) return refuse(Refusal::too_many);
   if (definition.id >= instance.families.size()) instance.families.resize(definition.id + 1, none);
+  const auto has_it = [&](const Contributor* other) { return other->has_family(definition.name); };
+  if (std::any_of(contributors_.begin(), contributors_.end(), has_it)) return refuse(Refusal::type_conflict);
   std::optional<std::uint32_t> replaced;
   const auto found = table_.define(definition, replaced);
   if (replaced) forget_users_of(*replaced);
@@ -162,6 +154,12 @@ Refusal Store::count(Refusal reason) {
 
 Refusal Store::define(std::uint64_t key, const wire::SeriesDefinition& definition) {
   auto& instance = *attached_.at(key);
+  const auto reason = define(instance, definition);
+  log_message(record::series, instance.id, definition);
+  return reason;
+}
+
+Refusal Store::define(Instance& instance, const wire::SeriesDefinition& definition) {
   // Beyond its limit a client still has its overflow series, one a family.
   if (definition.id >= limits_.max_series_per_client + limits_.max_families_per_client)
     return count(Refusal::client_limit);
@@ -199,9 +197,15 @@ Refusal Store::define(std::uint64_t key, const wire::SeriesDefinition& definitio
   return count(found.reason);
 }
 
+/// In the file first: what a page has shown, or an ACK has promised, is there whenever the process ends.
 Result<Done> Store::apply(std::uint64_t key, const wire::Snap& snap) {
   auto& instance = *attached_.at(key);
   if (snap.seq <= instance.last_seq) return Done{};  // said before; gauges may have moved on since
+  log(record::snap, instance.id, snap.payload);
+  return apply(instance, snap);
+}
+
+Result<Done> Store::apply(Instance& instance, const wire::Snap& snap) {
   if (!apply_scalars(instance, snap.integer_ids, snap.integer_values, {}) ||
       !apply_scalars(instance, snap.double_ids, {}, snap.double_values))
     return Error{Errc::protocol, "push frame: SNAP: ids and values do not match"};
@@ -357,12 +361,14 @@ void Store::retire(std::uint64_t key) {
   auto& instance = *found->second;
   attached_.erase(found);
   retire(instance);
+  log(record::forget, instance.id, {});
   forget(wire::InstanceId(instance.id));
 }
 
 /// Takes the instance's gauges off the page. What it has counted stays in the totals and in its memory, so that it
 /// neither disappears nor counts twice should the instance come back after all.
 void Store::retire(Instance& instance) {
+  log(record::retire, instance.id, {});
   instance.is_retired = true;
   instance.key = 0;
   for (auto& series : instance.series) {
@@ -378,10 +384,25 @@ void Store::retire(Instance& instance) {
 void Store::sweep(SteadyTime now) {
   for (const auto& [id, instance] : instances_)
     if (instance->key == 0 && !instance->is_retired && instance->lost_at + limits_.grace <= now) retire(*instance);
+  forget_the_dead();
+}
+
+/// A client whose process has ended never comes back: it goes at once, like one that has said so.
+void Store::forget_the_dead() {
+  std::vector<wire::InstanceId> dead;
+  for (const auto& [id, instance] : instances_)
+    if (instance->key == 0 && instance->peer.pid > 0 && net::has_ended(instance->peer.pid)) dead.push_back(id);
+  for (const auto& id : dead) {
+    auto& instance = *instances_.at(id);
+    if (!instance.is_retired) retire(instance);
+    log(record::forget, id, {});
+    forget(id);
+  }
 }
 
 metrics::Snapshot Store::snapshot(SteadyTime now) {
   sweep(now);
+  save_contributors();
   table_.begin_merge();
   for (const auto& [id, instance] : instances_)
     for (const auto& series : instance->series)
@@ -389,7 +410,17 @@ metrics::Snapshot Store::snapshot(SteadyTime now) {
   metrics::SnapshotBuilder builder;
   write(builder, counters_, levels());
   table_.write(builder);
+  for (auto* contributor : contributors_) contributor->write(builder, now);
   return builder.freeze();
+}
+
+std::vector<metrics::MetricSpec> Store::specs() const {
+  auto all = own_specs();
+  for (const auto* contributor : contributors_) {
+    const auto more = contributor->specs();
+    all.insert(all.end(), more.begin(), more.end());
+  }
+  return all;
 }
 
 std::vector<ClientInfo> Store::clients() const {
@@ -405,7 +436,8 @@ std::vector<ClientInfo> Store::clients() const {
 Levels Store::levels() const {
   const auto is_lost = [](const auto& entry) { return entry.second->key == 0 && !entry.second->is_retired; };
   const auto lost = std::count_if(instances_.begin(), instances_.end(), is_lost);
-  return {attached_.size(), static_cast<std::size_t>(lost), table_.series_count(), table_.family_count()};
+  return {attached_.size(), static_cast<std::size_t>(lost), table_.series_count(), table_.family_count(),
+          file_ != nullptr};
 }
 
 asio::awaitable<Result<metrics::Snapshot>> Store::collect(Deadline) {

@@ -2,9 +2,11 @@
 // Sessions bring frames; a scrape takes the snapshot. Loop thread only.
 #pragma once
 
+#include "agent/ingest/contributor.hpp"
 #include "agent/ingest/counters.hpp"
 #include "agent/ingest/limits.hpp"
 #include "agent/ingest/series_table.hpp"
+#include "agent/ingest/state_file.hpp"
 #include "agent/scrape/source.hpp"
 #include "lib/push/wire.hpp"
 
@@ -15,12 +17,11 @@
 #include <deque>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
 namespace midst::ingest {
-
-using SteadyTime = std::chrono::steady_clock::time_point;
 
 /// Who is at the other end of a connection, as the kernel says; pid 0 when it lives in another pid namespace.
 struct Peer {
@@ -42,6 +43,13 @@ class Store final : public scrape::Source {
  public:
   explicit Store(StoreLimits limits);
   ~Store() override;
+
+  /// Takes over what an earlier process has left in the state file, and keeps the file up to date from now on: at once
+  /// for what clients say, with each page for contributors. After add(), before the first client.
+  /// @return why not, with the path. The totals then begin anew, and are lost with this process.
+  Result<Done> keep_state(const std::string& path, SteadyTime now);
+  /// Brings the file up to date with the contributors; before each page and at the end.
+  void save_contributors();
 
   /// Binds a connection to an instance, new or known. An older connection of the same instance is superseded.
   struct Attachment {
@@ -65,6 +73,11 @@ class Store final : public scrape::Source {
   /// The instance has said BYE: its counters stay in the totals, its gauges go.
   void retire(std::uint64_t key);
 
+  /// @param contributor  writes into every snapshot from now on; must outlive the last one.
+  void add(Contributor& contributor) { contributors_.push_back(&contributor); }
+  /// @return whether a native client has defined a family of that name.
+  [[nodiscard]] bool has_family(std::string_view name) const { return table_.has_family(name); }
+
   [[nodiscard]] metrics::Snapshot snapshot(SteadyTime now);
   [[nodiscard]] std::vector<ClientInfo> clients() const;
   [[nodiscard]] Levels levels() const;
@@ -73,8 +86,8 @@ class Store final : public scrape::Source {
   [[nodiscard]] std::uint64_t epoch() const noexcept { return epoch_; }
 
   [[nodiscard]] const scrape::SourceId& id() const noexcept override { return id_; }
-  /// The store's own families; those of clients are not known beforehand.
-  [[nodiscard]] std::vector<metrics::MetricSpec> specs() const override { return own_specs(); }
+  /// The store's own families and its contributors'; those of clients are not known beforehand.
+  [[nodiscard]] std::vector<metrics::MetricSpec> specs() const override;
   [[nodiscard]] asio::awaitable<Result<metrics::Snapshot>> collect(Deadline deadline) override;
   /// Memory cannot be down; only a deadline before the start gets here, and the page then has nothing of push.
   [[nodiscard]] metrics::Snapshot down(const Error& error) const override;
@@ -87,6 +100,10 @@ class Store final : public scrape::Source {
   };
 
   [[nodiscard]] Instance& find_or_make(const wire::Hello& hello, wire::Welcome& welcome);
+  void attach(Instance& instance, const wire::Hello& hello);
+  Refusal define(Instance& instance, const wire::FamilyDefinition& definition);
+  Refusal define(Instance& instance, const wire::SeriesDefinition& definition);
+  Result<Done> apply(Instance& instance, const wire::Snap& snap);
   void retire(Instance& instance);
   void forget(const wire::InstanceId& id);
   void make_room();
@@ -95,6 +112,7 @@ class Store final : public scrape::Source {
   /// Gives the instance room for one more series. @return false when max_client_values are remembered already.
   [[nodiscard]] bool grow(Instance& instance, std::size_t series, std::size_t buckets);
   void sweep(SteadyTime now);
+  void forget_the_dead();
   void forget_users_of(std::uint32_t family);
   Refusal count(Refusal reason);
   bool apply_scalars(Instance& instance, std::string_view ids, std::string_view integers, std::string_view doubles);
@@ -104,13 +122,29 @@ class Store final : public scrape::Source {
   bool apply_exemplar(Instance& instance, std::string_view bytes);
   void add_histogram(Instance& instance, ClientSeries& series, std::span<const std::uint64_t> buckets, double sum);
   void add_report(Instance& instance, const wire::ClientReport& report);
+  /// What happened, for the file; see state.cpp for the types.
+  void log(char type, const wire::InstanceId& id, std::string_view payload);
+  template <class Message>
+  void log_message(char type, const wire::InstanceId& id, const Message& message);
+  void write_checkpoint();
+  void lose_state(const Error& error);
+  void start_over();
+  [[nodiscard]] Result<Done> restore(const StateContents& contents, SteadyTime now);
+  [[nodiscard]] std::string save() const;
+  [[nodiscard]] bool load(std::string_view checkpoint, SteadyTime now);
+  [[nodiscard]] bool load_instance(std::string_view& rest, const SeriesTable::Restored& table, SteadyTime now);
+  [[nodiscard]] bool replay(std::string_view record, SteadyTime now);
   [[nodiscard]] ClientSeries* find_series(Instance& instance, std::uint32_t id);
 
   const scrape::SourceId id_{"push", ""};
   const StoreLimits limits_;
-  const std::uint64_t epoch_;
+  std::uint64_t epoch_;
   SeriesTable table_;
   Counters counters_;
+  std::vector<Contributor*> contributors_;
+  std::unique_ptr<StateFile> file_;                ///< None: nothing is kept.
+  std::string record_;                             ///< Scratch of log().
+  std::vector<std::uint32_t> saved_contributors_;  ///< Checksums of what is in the file.
   std::unordered_map<wire::InstanceId, std::unique_ptr<Instance>, HashInstance> instances_;
   std::unordered_map<std::uint64_t, Instance*> attached_;
   std::uint64_t last_key_ = 0;

@@ -10,8 +10,10 @@
 #include <grp.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -343,6 +345,13 @@ Result<PeerCredentials> peer_credentials(int descriptor) {
   if (peer.pid == 0 && peer.uid == static_cast<uid_t>(-1))
     return Error{Errc::unsupported, "no peer credentials: not a Unix socket"};
   return PeerCredentials{peer.pid, peer.uid, peer.gid};
+}
+
+bool has_ended(pid_t pid) noexcept {
+  const Descriptor process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  if (process.get() < 0) return errno == ESRCH;
+  pollfd ended{process.get(), POLLIN, 0};
+  return ::poll(&ended, 1, 0) > 0;
 }
 
 Result<std::vector<NamedDescriptor>> systemd_descriptors() {

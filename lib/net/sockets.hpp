@@ -57,6 +57,9 @@ class SocketPath {
   ino_t inode_ = 0;
 };
 
+/// @return whether a process of this pid namespace has ended, or was never there.
+[[nodiscard]] bool has_ended(pid_t pid) noexcept;
+
 /// Where to listen: a TCP host and port, or the absolute path of a Unix socket.
 struct ListenAddress {
   std::string host;        ///< Name or number without brackets; empty: every interface, IPv6 and IPv4.

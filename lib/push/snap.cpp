@@ -98,6 +98,7 @@ void SnapEncoder::finish(std::string& out, const Snap& rest) {
 
 Result<Snap> decode_snap(std::string_view payload) {
   Snap message;
+  message.payload = payload;
   FieldReader reader(payload);
   while (reader.next()) {
     if (reader.is(1, varint)) message.seq = reader.number;

@@ -23,6 +23,7 @@ struct ClientReport {
 
 /// A frame of values, not yet unpacked: the columns point into the payload.
 struct Snap {
+  std::string_view payload;  ///< All of it, as decode_snap() was given it.
   std::uint64_t seq = 0;
   std::uint64_t unix_time_ns = 0;
   bool is_full = false, is_last = false;

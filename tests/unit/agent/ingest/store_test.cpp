@@ -1,6 +1,7 @@
 #include "agent/ingest/store.hpp"
 
 #include "tests/support/loop.hpp"
+#include "tests/unit/agent/ingest/pushed.hpp"
 
 #include <gtest/gtest.h>
 
@@ -15,77 +16,8 @@ namespace midst::ingest {
 namespace {
 
 using namespace std::chrono_literals;
+using namespace test;
 using wire::MetricKind;
-
-const SteadyTime start{1000h};
-
-wire::Hello hello(std::uint8_t instance, std::uint64_t epoch = 0) {
-  wire::Hello message;
-  message.instance.fill(instance);
-  message.resource = "test";
-  message.agent_epoch = epoch;
-  return message;
-}
-
-wire::FamilyDefinition family(std::uint32_t id, std::string name, MetricKind kind,
-                              std::vector<std::string> label_names = {}) {
-  wire::FamilyDefinition definition;
-  definition.id = id;
-  definition.name = std::move(name);
-  definition.kind = kind;
-  definition.label_names = std::move(label_names);
-  definition.help = "Help.";
-  return definition;
-}
-
-/// Values of one SNAP frame, put on the wire and taken off it.
-struct Values {
-  std::string frame;
-  wire::Snap snap;
-};
-
-template <class Fill>
-Values values(std::uint64_t seq, Fill fill, bool is_last = true) {
-  wire::SnapEncoder encoder;
-  fill(encoder);
-  wire::Snap head;
-  head.seq = seq;
-  head.is_last = is_last;
-  Values made;
-  encoder.finish(made.frame, head);
-  made.snap = wire::decode_snap(std::string_view(made.frame).substr(wire::header_bytes)).value();
-  return made;
-}
-
-void apply(Store& store, std::uint64_t key, std::uint64_t seq, std::vector<std::pair<std::uint32_t, double>> pairs,
-           bool is_last = true) {
-  const auto made = values(
-      seq,
-      [&](wire::SnapEncoder& encoder) {
-        for (const auto& [id, value] : pairs) encoder.add(id, value);
-      },
-      is_last);
-  ASSERT_TRUE(store.apply(key, made.snap));
-}
-
-std::string dump(const metrics::Snapshot& snapshot, std::string_view name) {
-  const auto* found = snapshot.find(name);
-  if (found == nullptr) return "absent";
-  std::string out;
-  for (std::size_t i = 0; i < found->labels.size(); ++i) {
-    out += "{" + std::string(found->labels[i].text) + "}";
-    if (!found->values.empty()) {
-      const auto text = std::to_string(found->values[i]);
-      out += text.substr(0, text.find_last_not_of('0') + 1);
-    } else {
-      const auto& distribution = found->distributions[i];
-      for (const auto count : distribution.cumulative) out += std::to_string(count) + "/";
-      out += std::to_string(distribution.count);
-    }
-    out += " ";
-  }
-  return out;
-}
 
 double own(Store& store, std::string_view name, std::string_view reason) {
   const auto page = store.snapshot(start);
@@ -110,7 +42,7 @@ TEST(Store, HasEveryOwnSampleFromTheStart) {
 TEST(Store, IsASourceThatAlwaysAnswers) {
   Store store({});
   boost::asio::io_context io;
-  const auto page = test::run(io, store.collect(Deadline::max()));
+  const auto page = midst::test::run(io, store.collect(Deadline::max()));
   ASSERT_TRUE(page);
   EXPECT_NE(page->find("midst_push_series"), nullptr);
   EXPECT_EQ(store.id().kind, "push");
@@ -554,6 +486,31 @@ TEST(Store, AnyInterleavingKeepsCountersMonotonicAndEqualToTheLedger) {
       ASSERT_EQ(found->values[0], ledger);
     }
   }
+}
+
+class Foreign final : public Contributor {
+ public:
+  void write(metrics::SnapshotBuilder& builder, SteadyTime now) override {
+    builder.add({"foreign", metrics::MetricType::gauge, "", "Test."},
+                std::chrono::duration<double>(now - start).count());
+  }
+  std::vector<metrics::MetricSpec> specs() const override {
+    return {{"foreign", metrics::MetricType::gauge, "", "Test."}};
+  }
+  bool has_family(std::string_view name) const override { return name == "foreign"; }
+};
+
+TEST(Store, WritesContributorsIntoItsSnapshotAndLeavesThemTheirNames) {
+  Store store({});
+  Foreign foreign;
+  store.add(foreign);
+  EXPECT_EQ(dump(store.snapshot(start + 7s), "foreign"), "{}7. ");
+  EXPECT_EQ(store.specs().back().name, "foreign");
+  const auto key = store.attach(hello(1), {}, start).key;
+  EXPECT_EQ(store.define(key, family(0, "foreign", MetricKind::gauge)), Refusal::type_conflict);
+  EXPECT_EQ(store.define(key, family(0, "native", MetricKind::gauge)), Refusal::none);
+  EXPECT_TRUE(store.has_family("native"));
+  EXPECT_FALSE(store.has_family("foreign"));
 }
 
 wire::Exemplar exemplar(std::uint32_t id, std::uint32_t bucket, std::uint8_t trace, std::uint64_t unix_time_ns) {
