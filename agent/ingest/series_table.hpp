@@ -69,6 +69,8 @@ class SeriesTable {
   void remove_reporter(std::uint32_t series);
   /// Remembers a value for a gauge whose merge is `last`; of no effect for others.
   void note(std::uint32_t gauge, double value);
+  /// Takes the value of such a gauge away again.
+  void clear(std::uint32_t gauge) { series_[gauge].has_value = false; }
   /// Between begin_merge() and write(), every present value of every gauge is given to merge().
   void begin_merge();
   void merge(std::uint32_t gauge, double value);

@@ -211,6 +211,8 @@ Result<Done> Store::apply(Instance& instance, const wire::Snap& snap) {
     return Error{Errc::protocol, "push frame: SNAP: ids and values do not match"};
   for (const auto point : snap.histograms)
     if (!apply_histogram(instance, point)) return Error{Errc::protocol, "push frame: SNAP: a histogram is malformed"};
+  if (!apply_removed(instance, snap.removed_ids))
+    return Error{Errc::protocol, "push frame: SNAP: the removed ids are malformed"};
   for (const auto exemplar : snap.exemplars)
     if (!apply_exemplar(instance, exemplar)) return Error{Errc::protocol, "push frame: SNAP: an exemplar is malformed"};
   if (!snap.is_last) return Done{};
@@ -299,6 +301,22 @@ void Store::add_histogram(Instance& instance, ClientSeries& series, std::span<co
   series.last = sum;
   series.has_value = true;
   ++counters_.samples;
+}
+
+bool Store::apply_removed(Instance& instance, std::string_view ids) {
+  std::uint32_t id = 0;
+  while (!ids.empty()) {
+    if (!wire::take_id(ids, id)) return false;
+    auto* const series = find_series(instance, id);
+    if (series == nullptr) continue;
+    if (series->kind == wire::MetricKind::gauge) {
+      series->has_value = false;
+      table_.clear(series->series);
+    } else {
+      counters_.count(Drop::invalid_value);
+    }
+  }
+  return true;
 }
 
 bool Store::apply_exemplar(Instance& instance, std::string_view bytes) {

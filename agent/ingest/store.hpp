@@ -118,6 +118,7 @@ class Store final : public scrape::Source {
   bool apply_scalars(Instance& instance, std::string_view ids, std::string_view integers, std::string_view doubles);
   void apply_scalar(Instance& instance, std::uint32_t id, double value);
   bool apply_histogram(Instance& instance, std::string_view point);
+  bool apply_removed(Instance& instance, std::string_view ids);
   bool apply_exemplar(Instance& instance, std::string_view bytes);
   void add_histogram(Instance& instance, ClientSeries& series, std::span<const std::uint64_t> buckets, double sum);
   void add_report(Instance& instance, const wire::ClientReport& report);

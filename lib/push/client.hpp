@@ -6,6 +6,7 @@
 #include "lib/push/instruments.hpp"
 
 #include <chrono>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -15,6 +16,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace midst::push {
@@ -27,6 +29,9 @@ struct ClientOptions {
   std::chrono::milliseconds flush_interval{1000};  ///< 100 ms … 10 s; clamped.
   std::size_t max_series = 10'000;                 ///< Of this client; one more gets the family's overflow series.
   std::string resource;                            ///< Free text for the agent's status page ("midst-api 0.1.0").
+  /// Told of refused declarations, throwing callbacks and an agent that refuses something; `detail` is its name or the
+  /// reason. Called on any thread; must not throw, and not call the client. Unset: a line on standard error.
+  std::function<void(std::string_view what, std::string_view detail)> on_problem;
 };
 
 /// What the client has done; most of it is also sent to the agent.
@@ -44,14 +49,35 @@ namespace detail {
 class Parts;
 }
 
+/// A declaration that says more than name, help and label names.
+struct FamilyOptions {
+  std::string name, help;
+  std::vector<std::string> label_names;
+  /// OpenMetrics' unit, which the name ends in; empty: seconds, bytes or ratio where the name says so.
+  std::string unit;
+  std::vector<std::pair<std::string, std::string>> constant_labels;  ///< On every series; with() is not given them.
+};
+
 /// A family: its name, help and label names; series come from it by label values.
-/// Looking a series up takes a lock and a hash; keep the handle where it is hot.
+/// A thread remembers its last 128 look-ups: one of them takes a hash and a comparison, any other a lock. Where even
+/// that is much, keep the handle.
 template <class Series>
 class Family {
  public:
   Family() = default;
   /// @return the series of these label values (as many as the family has label names), made at first use.
-  [[nodiscard]] Series with(std::initializer_list<std::string_view> label_values) const;
+  [[nodiscard]] Series with(std::initializer_list<std::string_view> label_values) const {
+    return with(std::span<const std::string_view>(label_values.begin(), label_values.size()));
+  }
+  [[nodiscard]] Series with(std::span<const std::string_view> label_values) const;
+  /// @return whether its declaration was accepted.
+  [[nodiscard]] bool is_valid() const noexcept { return client_ != nullptr; }
+  /// Takes a gauge off the page until it is set again. What counters and histograms have counted stays in the totals,
+  /// as if their process had ended, hence they have no such call.
+  void remove(std::initializer_list<std::string_view> label_values) const requires std::same_as<Series, Gauge> {
+    remove(std::span<const std::string_view>(label_values.begin(), label_values.size()));
+  }
+  void remove(std::span<const std::string_view> label_values) const requires std::same_as<Series, Gauge>;
 
  private:
   friend class Client;
@@ -79,7 +105,16 @@ class Client {
   [[nodiscard]] Family<Histogram> histogram(std::string_view name, std::string_view help, std::vector<double> bounds,
                                             std::vector<std::string> label_names = {});
 
-  /// Called on the flush thread before each snapshot; for gauges that are read rather than counted.
+  /// The same with a unit and constant labels.
+  [[nodiscard]] Family<Counter> counter(FamilyOptions options);
+  [[nodiscard]] Family<Gauge> gauge(FamilyOptions options, GaugeMerge merge);
+  [[nodiscard]] Family<Histogram> histogram(FamilyOptions options, std::vector<double> bounds);
+
+  /// Declares a gauge without labels that is read rather than set: `function` is called as in before_flush().
+  void gauge_callback(std::string_view name, std::string_view help, std::function<double()> function,
+                      GaugeMerge merge = GaugeMerge::sum);
+  /// Called on the flush thread before each snapshot, the last one included: what it uses must outlive the client. One
+  /// that throws is reported and called again next time.
   void before_flush(std::function<void()> callback);
 
   /// Sends a snapshot now and waits until the agent has acknowledged it; for tests and for exit paths.
@@ -93,6 +128,7 @@ class Client {
   friend class Family;
   template <class Series>
   Family<Series> family(const std::optional<std::uint32_t>& id);
+  void remove(std::uint32_t family, std::span<const std::string_view> label_values);
   Counter series(const Counter*, std::uint32_t family, std::span<const std::string_view> label_values);
   Gauge series(const Gauge*, std::uint32_t family, std::span<const std::string_view> label_values);
   Histogram series(const Histogram*, std::uint32_t family, std::span<const std::string_view> label_values);

@@ -1,11 +1,10 @@
 #include "lib/push/flusher.hpp"
 
-#include "lib/base/log.hpp"
-
 #include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <exception>
 #include <utility>
 
 namespace midst::push::detail {
@@ -102,17 +101,30 @@ void Flusher::tick(Clock::time_point now) {
     ++stats_.skipped_flushes;
     return;
   }
+  start_snapshot();
+}
+
+/// Nothing that the program's own functions throw ends the thread, or the program with it.
+void Flusher::call_back() {
   std::vector<std::function<void()>> callbacks;
   {
     const std::lock_guard lock(requests_.mutex);
     callbacks = requests_.before_flush;
     wanted_ = requests_.wanted;
   }
-  for (const auto& callback : callbacks) callback();
-  start_snapshot();
+  for (const auto& callback : callbacks) {
+    try {
+      callback();
+    } catch (const std::exception& problem) {
+      if (!std::exchange(has_reported_callback_, true)) options_.report("a callback has thrown", problem.what());
+    } catch (...) {
+      if (!std::exchange(has_reported_callback_, true)) options_.report("a callback has thrown", "no exception");
+    }
+  }
 }
 
 void Flusher::start_snapshot() {
+  call_back();
   covered_ = wanted_;
   wire::Snap head;
   head.seq = ++seq_;
@@ -226,7 +238,7 @@ bool Flusher::handle_ack(std::string_view payload) {
 bool Flusher::handle_err(std::string_view payload) {
   const auto err = wire::decode_err(payload);
   if (!err) return false;
-  log::warn("push: the agent refused something", {{"reason", err->text}});
+  options_.report("the agent refused something", err->text);
   if (err->code == wire::ErrorCode::family_refused) registry_.refuse_family(err->family);
   if (err->is_fatal) backoff_ = longest_backoff;
   return !err->is_fatal;

@@ -122,9 +122,16 @@ std::uint64_t unix_time_ns() {
   return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(now).count());
 }
 
+void complain(std::string_view what, std::string_view detail) {
+  std::string line = "midst-push: ";
+  line.append(what).append(": ").append(detail).append("\n");
+  [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
+}
+
 ClientOptions clamped(ClientOptions options) {
   constexpr std::chrono::milliseconds shortest{100}, longest{10'000};
   options.flush_interval = std::clamp(options.flush_interval, shortest, longest);
+  if (!options.on_problem) options.on_problem = complain;
   return options;
 }
 
@@ -175,7 +182,7 @@ void start_threads_after_fork() noexcept {
 Parts::Parts(ClientOptions wished)
     : options(clamped(std::move(wished))),
       shards(std::make_shared<Shards>(++last_number)),
-      registry(shards, options.max_series) {
+      registry(shards, options.max_series, options.on_problem) {
   static const int handlers = ::pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
   static_cast<void>(handlers);
   start();
@@ -203,9 +210,9 @@ Parts::~Parts() {
 
 void Parts::start() {
   requests.wake_descriptor = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  flusher_ = std::make_unique<Flusher>(
-      FlusherOptions{options.socket_path, options.resource, options.flush_interval, random_instance(), unix_time_ns()},
-      registry, requests);
+  flusher_ = std::make_unique<Flusher>(FlusherOptions{options.socket_path, options.resource, options.flush_interval,
+                                                      random_instance(), unix_time_ns(), options.on_problem},
+                                       registry, requests);
   thread_ = start_without_signals(*flusher_);
 }
 

@@ -1,7 +1,5 @@
 #include "lib/push/registry.hpp"
 
-#include "lib/base/log.hpp"
-
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -10,7 +8,7 @@
 namespace midst::push::detail {
 namespace {
 
-constexpr std::uint64_t unset_bits = 0x7ff8'6d69'6473'7400;
+constexpr std::uint64_t unset_bits = 0x7ff8'6d69'6473'7400, removed_bits = unset_bits + 1;
 
 bool is_name(std::string_view name, bool has_colons) noexcept {
   if (name.empty() || (name.front() >= '0' && name.front() <= '9')) return false;
@@ -20,10 +18,18 @@ bool is_name(std::string_view name, bool has_colons) noexcept {
   });
 }
 
+/// OpenMetrics wants the unit as the end of the name, but for "_total".
+bool ends_in_unit(std::string_view name, std::string_view unit) {
+  if (name.ends_with("_total")) name.remove_suffix(6);
+  return name.ends_with(unit) && name.size() > unit.size() && name[name.size() - unit.size() - 1] == '_';
+}
+
 bool is_valid(const wire::FamilyDefinition& family) {
   if (!is_name(family.name, true) || family.name.size() > wire::max_name_bytes) return false;
   if (family.help.size() > wire::max_help_bytes || family.label_names.size() > wire::max_labels) return false;
   if (family.bounds.size() > wire::max_bounds) return false;
+  if (!family.unit.empty() && (family.unit.size() > wire::max_unit_bytes || !ends_in_unit(family.name, family.unit)))
+    return false;
   for (std::size_t i = 0; i < family.bounds.size(); ++i)
     if (!std::isfinite(family.bounds[i]) || (i > 0 && family.bounds[i] <= family.bounds[i - 1])) return false;
   for (const auto& label : family.label_names)
@@ -39,9 +45,8 @@ bool is_same(const wire::FamilyDefinition& a, const wire::FamilyDefinition& b) {
 
 /// OpenMetrics' UNIT, where the name says it.
 std::string_view unit_of(std::string_view name) {
-  if (name.ends_with("_total")) name.remove_suffix(6);
   for (const std::string_view unit : {"seconds", "bytes", "ratio"})
-    if (name.ends_with(unit) && name.size() > unit.size() && name[name.size() - unit.size() - 1] == '_') return unit;
+    if (ends_in_unit(name, unit)) return unit;
   return {};
 }
 
@@ -63,26 +68,41 @@ bool is_unset(double gauge) noexcept {
   return std::bit_cast<std::uint64_t>(gauge) == unset_bits;
 }
 
-Registry::Registry(std::shared_ptr<Shards> shards, std::size_t max_series)
-    : shards_(std::move(shards)), own_max_series_(max_series), max_series_(max_series) {
+double removed_gauge() noexcept {
+  return std::bit_cast<double>(removed_bits);
 }
 
-std::optional<std::uint32_t> Registry::declare(wire::FamilyDefinition definition) {
-  const std::lock_guard lock(mutex_);
+bool is_removed(double gauge) noexcept {
+  return std::bit_cast<std::uint64_t>(gauge) == removed_bits;
+}
+
+Registry::Registry(std::shared_ptr<Shards> shards, std::size_t max_series, Report report)
+    : shards_(std::move(shards)), report_(std::move(report)), own_max_series_(max_series), max_series_(max_series) {
+}
+
+std::optional<std::uint32_t> Registry::declare(wire::FamilyDefinition definition, std::vector<std::string> constants) {
+  std::unique_lock lock(mutex_);
   const auto found = by_name_.find(definition.name);
-  if (found != by_name_.end() && is_same(families_[found->second].definition, definition)) return found->second;
-  if (found != by_name_.end() || !is_valid(definition)) {
+  const bool is_known = found != by_name_.end();
+  if (is_known && is_same(families_[found->second].definition, definition) &&
+      families_[found->second].constants == constants)
+    return found->second;
+  if (is_known || !is_valid(definition)) {
     ++counts_.rejected;
-    if (is_reported_.size() < 100 && std::exchange(is_reported_[definition.name], true) == false)
-      log::warn(found != by_name_.end() ? "push: a family is declared twice and differently; the second counts nowhere"
-                                        : "push: a family has an invalid declaration; it counts nowhere",
-                {{"family", definition.name}});
+    const bool is_news = is_reported_.size() < 100 && !std::exchange(is_reported_[definition.name], true);
+    lock.unlock();
+    if (is_news)
+      report_(is_known ? "a family is declared twice and differently; the second counts nowhere"
+                       : "a family has an invalid declaration; it counts nowhere",
+              definition.name);
     return std::nullopt;
   }
   definition.id = static_cast<std::uint32_t>(families_.size());
-  definition.unit = unit_of(definition.name);
+  if (definition.unit.empty()) definition.unit = unit_of(definition.name);
   by_name_.emplace(definition.name, definition.id);
-  families_.emplace_back().definition = std::move(definition);
+  auto& family = families_.emplace_back();
+  family.definition = std::move(definition);
+  family.constants = std::move(constants);
   return static_cast<std::uint32_t>(families_.size() - 1);
 }
 
@@ -101,11 +121,12 @@ Registry::Place Registry::find(std::uint32_t family_id, std::span<const std::str
     place.cell = sent_[*id].cell;
   place.bounds = family.definition.bounds;
   place.exemplars = &series_[*id].exemplars;
+  place.is_own = family.overflow != id;
   return place;
 }
 
 std::optional<std::uint32_t> Registry::find_or_make(Family& family, std::span<const std::string_view> values) {
-  if (values.size() != family.definition.label_names.size()) return std::nullopt;
+  if (values.size() + family.constants.size() != family.definition.label_names.size()) return std::nullopt;
   append_key(key_, values);
   if (const auto found = family.series.find(key_); found != family.series.end()) return found->second;
   if (series_.size() < max_series_) {
@@ -115,7 +136,7 @@ std::optional<std::uint32_t> Registry::find_or_make(Family& family, std::span<co
   }
   ++counts_.overflowed;
   if (!family.overflow) {
-    const std::vector<std::string_view> overflow(values.size(), overflow_value);
+    const std::vector<std::string_view> overflow(family.definition.label_names.size(), overflow_value);
     family.overflow = make(family, overflow);
   }
   return family.overflow;
@@ -133,8 +154,18 @@ std::optional<std::uint32_t> Registry::make(Family& family, std::span<const std:
   auto& series = series_.emplace_back(news_, static_cast<std::uint32_t>(series_.size()), family.definition);
   series.gauge.store(unset_gauge(), std::memory_order_relaxed);
   for (const auto value : values) series.label_values.emplace_back(value.substr(0, wire::max_label_value_bytes));
+  if (values.size() < family.definition.label_names.size())
+    series.label_values.insert(series.label_values.end(), family.constants.begin(), family.constants.end());
   sent_.push_back({cell, family.definition.kind});
   return static_cast<std::uint32_t>(series_.size() - 1);
+}
+
+void Registry::remove(std::uint32_t family_id, std::span<const std::string_view> label_values) {
+  const std::lock_guard lock(mutex_);
+  auto& family = families_[family_id];
+  append_key(key_, label_values);
+  const auto found = family.series.find(key_);
+  if (found != family.series.end()) series_[found->second].gauge.store(removed_gauge(), std::memory_order_relaxed);
 }
 
 void Registry::welcome(const wire::Welcome& welcome) {
@@ -254,6 +285,13 @@ inline void Registry::append_counter(Shards::Reader& cells, std::uint32_t id, Se
 void Registry::append_gauge(std::uint32_t id, Sent& sent) {
   const auto& series = series_[id];
   auto value = series.gauge.load(std::memory_order_relaxed);
+  if (is_removed(value)) {
+    if (sent.seq != 0 && is_removed(sent.value)) return;
+    encoder_.remove(id);
+    sent.value = value;
+    sent.seq = head_.seq;
+    return;
+  }
   if (is_unset(value)) {
     if (families_[series.family].definition.merge != static_cast<std::uint8_t>(GaugeMerge::sum)) return;
     value = 0;

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -25,11 +26,15 @@ inline constexpr std::string_view overflow_value = "__overflow__";
 
 class Registry {
  public:
-  Registry(std::shared_ptr<Shards> shards, std::size_t max_series);
+  /// What is refused is told to this, without a lock held; see ClientOptions::on_problem.
+  using Report = std::function<void(std::string_view what, std::string_view detail)>;
+  Registry(std::shared_ptr<Shards> shards, std::size_t max_series, Report report);
 
   /// @return the id of the family, the earlier one when it is the same; nothing when it contradicts the earlier one or
-  /// is no valid declaration, which is logged once per name.
-  [[nodiscard]] std::optional<std::uint32_t> declare(wire::FamilyDefinition definition);
+  /// is no valid declaration, which is reported once per name.
+  /// @param constants  values of the last label names, the same for every series.
+  [[nodiscard]] std::optional<std::uint32_t> declare(wire::FamilyDefinition definition,
+                                                     std::vector<std::string> constants);
 
   /// Where a series counts. Both unset: nowhere.
   struct Place {
@@ -37,9 +42,13 @@ class Registry {
     std::atomic<double>* gauge = nullptr;
     std::span<const double> bounds;
     Exemplars* exemplars = nullptr;  ///< Counter and histogram.
+    bool is_own = false;             ///< Not an overflow series: the same for ever.
   };
   /// @return the place of that series, made at first use; of the overflow series beyond max_series.
   [[nodiscard]] Place find(std::uint32_t family, std::span<const std::string_view> label_values);
+
+  /// Takes a gauge off the page until it is set again, if there is such a series.
+  void remove(std::uint32_t family, std::span<const std::string_view> label_values);
 
   /// A connection stands: forgets what the agent does not know.
   void welcome(const wire::Welcome& welcome);
@@ -66,6 +75,7 @@ class Registry {
  private:
   struct Family {
     wire::FamilyDefinition definition;
+    std::vector<std::string> constants;
     std::unordered_map<std::string, std::uint32_t> series;  ///< By label values, each followed by 0xff.
     std::optional<std::uint32_t> overflow;
     std::uint64_t definition_seq = 0;
@@ -102,6 +112,7 @@ class Registry {
 
   std::mutex mutex_;
   std::shared_ptr<Shards> shards_;
+  const Report report_;
   const std::size_t own_max_series_;
   std::size_t max_series_;
   std::deque<Family> families_;
@@ -128,5 +139,8 @@ class Registry {
 /// A gauge that nobody has set yet; a NaN that no computation yields.
 [[nodiscard]] double unset_gauge() noexcept;
 [[nodiscard]] bool is_unset(double gauge) noexcept;
+/// The same for a gauge that was removed after it had been set.
+[[nodiscard]] double removed_gauge() noexcept;
+[[nodiscard]] bool is_removed(double gauge) noexcept;
 
 }  // namespace midst::push::detail

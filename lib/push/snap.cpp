@@ -89,9 +89,11 @@ void SnapEncoder::finish(std::string& out, const Snap& rest) {
   out.append(histograms_.view());
   put(out, 10, encode_report(rest.report));
   out.append(exemplars_.view());
-  for (auto* column : {&integer_ids_, &integer_values_, &double_ids_, &double_values_, &histograms_, &exemplars_})
+  put(out, 12, removed_ids_.view());
+  for (auto* column :
+       {&integer_ids_, &integer_values_, &double_ids_, &double_values_, &histograms_, &exemplars_, &removed_ids_})
     column->clear();
-  last_integer_id_ = last_double_id_ = 0;
+  last_integer_id_ = last_double_id_ = last_removed_id_ = 0;
 }
 
 Result<Snap> decode_snap(std::string_view payload) {
@@ -110,6 +112,7 @@ Result<Snap> decode_snap(std::string_view payload) {
     if (reader.is(9, bytes)) message.histograms.push_back(reader.text);
     if (reader.is(10, bytes)) message.report = decode_report(reader.text);
     if (reader.is(11, bytes)) message.exemplars.push_back(reader.text);
+    if (reader.is(12, bytes)) message.removed_ids = reader.text;
   }
   if (!reader.is_whole()) return malformed("SNAP is cut short or malformed");
   if (message.seq == 0) return malformed("SNAP without seq");

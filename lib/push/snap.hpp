@@ -30,6 +30,7 @@ struct Snap {
   std::string_view integer_ids, integer_values;  ///< Delta-coded ids, then values as varints.
   std::string_view double_ids, double_values;    ///< Delta-coded ids, then 8 bytes each.
   std::vector<std::string_view> histograms;      ///< One HistogramPoint each.
+  std::string_view removed_ids;                  ///< Delta-coded; gauges that have no value any more.
   std::vector<std::string_view> exemplars;       ///< One Exemplar each; needs feature_exemplars.
   ClientReport report;
 };
@@ -65,19 +66,25 @@ class SnapEncoder {
   void add(std::uint32_t id, double value);
   void add(std::uint32_t id, const std::vector<std::uint64_t>& buckets, double sum);
   void add(const Exemplar& exemplar);
+  /// The gauge has no value any more. Ids must ascend here too.
+  void remove(std::uint32_t id) {
+    removed_ids_.append_varint(id - last_removed_id_);
+    last_removed_id_ = id;
+  }
   /// @return payload bytes so far, an upper bound.
   [[nodiscard]] std::size_t size_bytes() const noexcept {
     constexpr std::size_t rest = 128;  // seq, time, flags, report, and the tags and lengths of the columns
     return integer_ids_.size() + integer_values_.size() + double_ids_.size() + double_values_.size() +
-           histograms_.size() + exemplars_.size() + rest;
+           histograms_.size() + exemplars_.size() + removed_ids_.size() + rest;
   }
   /// Appends the frame to `out` and starts over with an empty one.
   /// @param rest  its seq, time, flags and report are written, its columns are not looked at.
   void finish(std::string& out, const Snap& rest);
 
  private:
-  Column integer_ids_, integer_values_, double_ids_, double_values_, histograms_, exemplars_, head_, buckets_;
-  std::uint32_t last_integer_id_ = 0, last_double_id_ = 0;
+  Column integer_ids_, integer_values_, double_ids_, double_values_, histograms_, exemplars_, removed_ids_, head_,
+      buckets_;
+  std::uint32_t last_integer_id_ = 0, last_double_id_ = 0, last_removed_id_ = 0;
 };
 
 /// Read one payload, and one element of Snap::histograms and Snap::exemplars; Errc::protocol names what is wrong.

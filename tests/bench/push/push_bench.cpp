@@ -89,11 +89,12 @@ BENCHMARK(series_look_up_prometheus_cpp)->ThreadRange(1, 2)->UseRealTime();
 class Pair {
  public:
   Pair(std::size_t counters, std::size_t histograms)
-      : shards_(std::make_shared<push::detail::Shards>(1)), registry_(shards_, counters + histograms) {
+      : shards_(std::make_shared<push::detail::Shards>(1)),
+        registry_(shards_, counters + histograms, [](std::string_view, std::string_view) {}) {
     push::wire::FamilyDefinition family;
     family.name = "a_total";
     family.label_names = {"method", "route"};
-    const auto first = registry_.declare(family).value();
+    const auto first = registry_.declare(family, {}).value();
     for (std::size_t i = 0; i < counters; ++i) {
       const auto route = "/v1/route/" + std::to_string(i);
       cells_.push_back(*registry_.find(first, std::vector<std::string_view>{"GET", route}).cell);
@@ -101,7 +102,7 @@ class Pair {
     family.name = "h_seconds";
     family.kind = push::wire::MetricKind::histogram;
     family.bounds = bounds;
-    const auto second = registry_.declare(family).value();
+    const auto second = registry_.declare(family, {}).value();
     for (std::size_t i = 0; i < histograms; ++i) {
       const auto route = "/v1/route/" + std::to_string(i);
       cells_.push_back(*registry_.find(second, std::vector<std::string_view>{"GET", route}).cell);
