@@ -3,6 +3,8 @@
 #include "agent/app/redis_on_demand.hpp"
 #include "agent/app/self_metrics.hpp"
 #include "agent/ingest/listener.hpp"
+#include "agent/ingest/statsd/listener.hpp"
+#include "agent/ingest/statsd/statsd.hpp"
 #include "agent/ingest/store.hpp"
 #include "agent/sources/postgres/pgbouncer_source.hpp"
 #include "agent/sources/postgres/postgres_source.hpp"
@@ -50,12 +52,16 @@ class Agent::Impl {
         scraper_(make_scraper()) {
     auto store = std::make_unique<ingest::Store>(config_.ingest.limits);
     push_ = std::make_unique<ingest::Listener>(executor_, *store, ingest::ListenerOptions{});
+    statsd_ = std::make_unique<ingest::statsd::Statsd>(statsd_options(*store));
+    store->add(*statsd_);
+    statsd_listener_ = std::make_unique<ingest::statsd::Listener>(executor_, *statsd_, config_.ingest.statsd.listener);
     scraper_->add(std::move(store));
     scraper_->add(std::make_unique<SelfMetrics>([this] { return web_counters(); }));
   }
 
   Result<Done> start() {
     if (const auto done = listen_for_push(); !done) return done.error();
+    if (const auto done = listen_for_statsd(); !done) return done.error();
     auto& everything = add_server("");
     for (const auto& address : config_.web.listen)
       if (const auto done = listen(everything, address, "web.listen"); !done) return done.error();
@@ -68,12 +74,14 @@ class Agent::Impl {
   asio::awaitable<void> stop(Deadline deadline) {
     for (auto& server : servers_) co_await server->drain(deadline);
     co_await push_->drain(deadline);
+    co_await statsd_listener_->drain(deadline);
   }
 
   [[nodiscard]] std::string summary() const {
     const auto targets = config_.redis.size() + config_.postgres.size() + config_.pgbouncer.size();
     return fmt::format("{} target{}; http on {}; push on {}", targets, targets == 1 ? "" : "s",
-                       fmt::join(addresses_, " "), push_address_.empty() ? "nothing" : push_address_);
+                       fmt::join(addresses_, " "),
+                       push_addresses_.empty() ? "nothing" : fmt::format("{}", fmt::join(push_addresses_, " ")));
   }
 
  private:
@@ -82,19 +90,56 @@ class Agent::Impl {
     return make_target_scraper(executor_, config_);
   }
 
+  [[nodiscard]] ingest::statsd::StatsdOptions statsd_options(const ingest::Store& store) const {
+    auto options = config_.ingest.statsd.options;
+    options.reserved_prefixes = config_.ingest.limits.reserved_prefixes;
+    options.unreserved_prefixes = config_.ingest.limits.unreserved_prefixes;
+    options.is_taken = [&store](std::string_view name) { return store.has_family(name); };
+    return options;
+  }
+
   /// A default socket that cannot be opened (no /run/midst-agent without the package) costs the push side only; one
   /// that the operator named is worth failing for.
-  Result<Done> listen_for_push() {
-    if (config_.ingest.socket.empty()) return Done{};
-    auto bound = push_->listen(config_.ingest.socket);
+  Result<Done> settle_push(Result<std::string> bound, const std::string& path, std::string_view key, bool is_explicit) {
     if (bound) {
-      push_address_ = *bound;
+      push_addresses_.push_back(std::move(*bound));
       return Done{};
     }
-    if (config_.ingest.is_socket_explicit) return bound.error().with_context("ingest.socket");
-    log::warn("no push socket: set ingest.socket, or \"\" for none",
-              {{"path", config_.ingest.socket}, {"error", bound.error().message}});
+    if (is_explicit) return bound.error().with_context(key);
+    log::warn("a socket for pushed metrics cannot be opened: set its path, or \"\" for none",
+              {{"setting", key}, {"path", path}, {"error", bound.error().message}});
     return Done{};
+  }
+
+  Result<Done> listen_for_push() {
+    const auto& ingest = config_.ingest;
+    if (ingest.socket.empty()) return Done{};
+    return settle_push(push_->listen(ingest.socket), ingest.socket, "ingest.socket", ingest.is_socket_explicit);
+  }
+
+  Result<Done> listen_for_statsd() {
+    const auto& statsd = config_.ingest.statsd;
+    if (!statsd.socket.empty()) {
+      const auto done = settle_push(listen_at("unix:" + statsd.socket, &ingest::statsd::Listener::listen_datagrams),
+                                    statsd.socket, "ingest.dogstatsd_socket", statsd.is_socket_explicit);
+      if (!done) return done;
+    }
+    if (!statsd.stream_socket.empty()) {
+      const auto done =
+          settle_push(listen_at("unix:" + statsd.stream_socket, &ingest::statsd::Listener::listen_streams),
+                      statsd.stream_socket, "ingest.dogstatsd_stream_socket", statsd.is_stream_socket_explicit);
+      if (!done) return done;
+    }
+    if (statsd.udp.empty()) return Done{};
+    return settle_push(listen_at(statsd.udp, &ingest::statsd::Listener::listen_datagrams), statsd.udp,
+                       "ingest.statsd.udp", true);
+  }
+
+  using Listen = Result<std::string> (ingest::statsd::Listener::*)(const net::ListenAddress& address);
+  Result<std::string> listen_at(const std::string& text, Listen way) {
+    const auto address = net::parse_listen_address(text);
+    if (!address) return address.error();
+    return ((*statsd_listener_).*way)(*address);
   }
 
   net::HttpServer& add_server(const std::string& view) {
@@ -133,11 +178,13 @@ class Agent::Impl {
   Config config_;
   RedisOnDemand redis_;
   // In floor order: what is destroyed first stands last. The listener and the servers refer to what the scraper owns.
+  std::unique_ptr<ingest::statsd::Statsd> statsd_;
   std::unique_ptr<scrape::Scraper> scraper_;
   std::unique_ptr<ingest::Listener> push_;
+  std::unique_ptr<ingest::statsd::Listener> statsd_listener_;
   std::vector<std::unique_ptr<net::HttpServer>> servers_;
   std::vector<std::string> addresses_;
-  std::string push_address_;
+  std::vector<std::string> push_addresses_;
 };
 
 Agent::Agent(asio::any_io_executor executor, Config config)

@@ -46,8 +46,8 @@ void read_ingest(Section& section, IngestConfig& ingest) {
   constexpr std::size_t most = 100'000'000;
   section.read("max_series", ingest.limits.max_series, 1, most);
   section.read("max_series_per_client", ingest.limits.max_series_per_client, 1, most);
-  for (const auto* key : {"dogstatsd_socket", "dogstatsd_stream_socket", "allow_users", "allow_groups", "state_file"})
-    section.not_yet(key);
+  read_statsd(section, ingest.statsd);
+  for (const auto* key : {"allow_users", "allow_groups", "state_file"}) section.not_yet(key);
 }
 
 void read_root(const toml::table& table, std::string_view file, Draft& draft) {

@@ -2,6 +2,7 @@
 // in them with their places. toml++ stays in config.cpp.
 #pragma once
 
+#include "agent/app/statsd_config.hpp"
 #include "agent/ingest/listener.hpp"
 #include "agent/ingest/store.hpp"
 #include "agent/sources/postgres/pgbouncer_source.hpp"
@@ -48,6 +49,7 @@ struct IngestConfig {
   std::string socket = "/run/midst-agent/push.sock";
   bool is_socket_explicit = false;  ///< The file names it: failing to bind it then ends the start.
   ingest::StoreLimits limits;
+  StatsdConfig statsd;
 };
 
 struct Config {

@@ -93,8 +93,8 @@ struct Listener {
 /// the address and the system's reason otherwise.
 [[nodiscard]] Result<Listener> open_listener(const ListenAddress& address, const SocketFile& file);
 
-/// Binds a SOCK_DGRAM Unix socket, with the same care for the file. @return as open_listener().
-[[nodiscard]] Result<Listener> open_datagram(const std::string& unix_path, const SocketFile& file);
+/// Binds a SOCK_DGRAM Unix socket, with the same care for the file, or a UDP one. @return as open_listener().
+[[nodiscard]] Result<Listener> open_datagram(const ListenAddress& address, const SocketFile& file);
 
 /// Takes over a descriptor that listens already, or a bound datagram socket (systemd): makes it non-blocking and
 /// close-on-exec. @return it with its local address and no file to remove; Errc::config when it is of another sort.
