@@ -1,5 +1,7 @@
 #include "lib/push/parts.hpp"
 
+#include "lib/push/ending.hpp"
+
 #include <pthread.h>
 #include <signal.h>
 #include <sys/eventfd.h>
@@ -97,6 +99,7 @@ void after_fork_in_parent() {
 }
 
 void after_fork_in_child() {
+  ask_nobody();
   auto& list = client_list();
   for (auto* parts : list.clients) {
     parts->start_over(has_ended ? nullptr : find_shard(parts->shards->number()));
@@ -205,11 +208,13 @@ Parts::~Parts() {
     requests.wake();
     thread_->join();
   }
+  ask_no_more(place_at_end_);
   ::close(requests.wake_descriptor);
 }
 
 void Parts::start() {
   requests.wake_descriptor = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  place_at_end_ = ask_at_end(requests.wake_descriptor);
   flusher_ = std::make_unique<Flusher>(FlusherOptions{options.socket_path, options.resource, options.flush_interval,
                                                       random_instance(), unix_time_ns(), options.on_problem},
                                        registry, requests);
@@ -239,6 +244,7 @@ void Parts::start_over(const Shard* own) {
     ::close(flusher->descriptor());  // the copy; the parent's connection stays
   if (!was_forked_) ::close(requests.wake_descriptor);
   requests.wake_descriptor = -1;
+  place_at_end_ = -1;
   new (&requests.changed) std::condition_variable;  // the old one may count waiters that do not exist here
   requests.wanted = requests.flushed = 0;
   requests.stats = {};
