@@ -175,6 +175,16 @@ void add_locked(std::uint32_t client, std::uint32_t cell, double amount) noexcep
   if (const auto shards = find_shards(client)) shards->add_retired(cell, amount);
 }
 
+void add_first(std::uint32_t client, std::uint32_t first, std::uint32_t offset, std::uint64_t amount) noexcept {
+  if (auto* const cells = touch(client, first)) return add(cells[offset], amount);
+  add_locked(client, first + offset, amount);
+}
+
+void add_first(std::uint32_t client, std::uint32_t first, std::uint32_t offset, double amount) noexcept {
+  if (auto* const cells = touch(client, first)) return add(cells[offset], amount);
+  add_locked(client, first + offset, amount);
+}
+
 void start_threads_after_fork() noexcept {
   if (!needs_threads.load(std::memory_order_relaxed) || !needs_threads.exchange(false)) return;
   auto& list = client_list();

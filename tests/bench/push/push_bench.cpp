@@ -10,6 +10,7 @@
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
 
+#include <array>
 #include <memory>
 #include <string>
 #include <vector>
@@ -46,6 +47,20 @@ void counter_add(benchmark::State& state) {
   }
 }
 BENCHMARK(counter_add)->ThreadRange(1, 2)->UseRealTime();
+
+/// One after another, as programs do: without waiting for the store of the call before to be read again.
+void counter_add_of_eight(benchmark::State& state) {
+  static const auto family = client().counter("bench_eight_total", "Bench.", {"n"});
+  std::array<push::Counter, 8> counters;
+  for (std::size_t i = 0; i < counters.size(); ++i) counters[i] = family.with({std::to_string(i)});
+  for (auto _ : state)
+    for (const auto& counter : counters) {
+      counter.add();
+      benchmark::ClobberMemory();
+    }
+  state.SetItemsProcessed(state.iterations() * 8);
+}
+BENCHMARK(counter_add_of_eight)->ThreadRange(1, 2)->UseRealTime();
 
 void counter_add_prometheus_cpp(benchmark::State& state) {
   static prometheus::Registry registry;
