@@ -137,6 +137,10 @@ int midst_push_flush(midst_push_client* client, int64_t timeout_ms) {
   return guarded([&] { return client->client.flush(timeout) ? 1 : 0; });
 }
 
+int midst_push_deliver_at_signal(int number) {
+  return push::deliver_at_signal(number) ? 1 : 0;
+}
+
 midst_push_family* midst_push_counter(midst_push_client* client, const char* name, const char* help,
                                       const char* const* label_names, int64_t label_count) {
   return declare(client, name, help, label_names, label_count,

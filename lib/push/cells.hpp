@@ -24,14 +24,23 @@ extern constinit thread_local ThreadCells this_thread;
 /// The way when `this_thread` is of another client or has no such chunk yet. @return the first of the cells, or nullptr
 /// when the client is gone or the thread is ending.
 Cell* touch(std::uint32_t client, std::uint32_t cell) noexcept;
+/// What add() does where known() finds nothing.
+void add_first(std::uint32_t client, std::uint32_t first, std::uint32_t offset, std::uint64_t amount) noexcept;
+void add_first(std::uint32_t client, std::uint32_t first, std::uint32_t offset, double amount) noexcept;
 /// Add under a lock, for threads in which touch() finds nothing.
 void add_locked(std::uint32_t client, std::uint32_t cell, std::uint64_t amount) noexcept;
 void add_locked(std::uint32_t client, std::uint32_t cell, double amount) noexcept;
 
+/// @return the first of the cells, or nullptr when this thread has not touched them or is of another client.
+[[gnu::always_inline]] inline Cell* known(std::uint32_t client, std::uint32_t cell) noexcept {
+  if (this_thread.client != client) [[unlikely]]
+    return nullptr;
+  auto* const chunk = this_thread.chunks[cell / chunk_cells].load(std::memory_order_relaxed);
+  return chunk == nullptr ? nullptr : chunk + cell % chunk_cells;
+}
 inline Cell* find(std::uint32_t client, std::uint32_t cell) noexcept {
-  if (this_thread.client == client) [[likely]]
-    if (auto* chunk = this_thread.chunks[cell / chunk_cells].load(std::memory_order_relaxed)) [[likely]]
-      return chunk + cell % chunk_cells;
+  if (auto* const cells = known(client, cell)) [[likely]]
+    return cells;
   return touch(client, cell);
 }
 inline void add(Cell& cell, std::uint64_t amount) noexcept {
@@ -42,9 +51,11 @@ inline void add(Cell& cell, double amount) noexcept {
   cell.store(std::bit_cast<std::uint64_t>(before + amount), std::memory_order_relaxed);
 }
 template <class Amount>
-void add(std::uint32_t client, std::uint32_t first, std::uint32_t offset, Amount amount) noexcept {
-  if (auto* cells = find(client, first)) return add(cells[offset], amount);
-  add_locked(client, first + offset, amount);
+[[gnu::always_inline]] inline void add(std::uint32_t client, std::uint32_t first, std::uint32_t offset,
+                                       Amount amount) noexcept {
+  if (auto* const cells = known(client, first)) [[likely]]
+    return add(cells[offset], amount);
+  add_first(client, first, offset, amount);
 }
 
 }  // namespace midst::push::detail

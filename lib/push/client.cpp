@@ -6,22 +6,41 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <utility>
 
 namespace midst::push {
 namespace {
 
-/// @return the number of bounds below `value`, which is its bucket. Without branches that depend on the value, so
-/// that random values cost no mispredictions.
-std::uint32_t bucket_of(std::span<const double> bounds, double value) noexcept {
-  constexpr std::size_t block = 8;
+using Doubles [[gnu::vector_size(16)]] = double;
+using Counts [[gnu::vector_size(16)]] = long long;
+
+/// @return the number of bounds below `value`, which is its bucket. Sixteen at a time and without a branch that depends
+/// on the value, so that random values cost no mispredictions; up to 16 bounds that is one round.
+/// @param bounds  followed by infinities up to a multiple of bounds_block, see Registry::Place.
+[[gnu::always_inline]] inline std::uint32_t bucket_of(std::span<const double> bounds, double value) noexcept {
+  constexpr std::size_t block = detail::bounds_block;
   std::size_t first = 0;
   while (first + block < bounds.size() && value > bounds[first + block - 1]) first += block;
-  std::uint32_t below = 0;
-  for (const double bound : bounds.subspan(first, std::min(block, bounds.size() - first)))
-    below += static_cast<std::uint32_t>(value > bound);
-  return static_cast<std::uint32_t>(first) + below;
+  const Doubles wide{value, value};
+  Counts even{}, odd{};
+  for (std::size_t i = first; i < first + block; i += 4) {
+    Doubles two, more;
+    std::memcpy(&two, bounds.data() + i, sizeof two);
+    std::memcpy(&more, bounds.data() + i + 2, sizeof more);
+    even -= wide > two;  // true is -1
+    odd -= wide > more;
+  }
+  const auto below = even + odd;
+  return static_cast<std::uint32_t>(first) + static_cast<std::uint32_t>(below[0] + below[1]);
+}
+
+/// The first observation of a thread, or one for which it has no cells.
+[[gnu::noinline]] void observe_first(std::uint32_t client, std::uint32_t cell, std::uint32_t bucket, std::uint32_t sum,
+                                     double value) noexcept {
+  detail::add_first(client, cell, bucket, std::uint64_t{1});
+  detail::add_first(client, cell, sum, value);
 }
 
 bool is_absent(double gauge) noexcept {
@@ -82,17 +101,15 @@ void Histogram::observe(double value, const TraceContext& trace) const noexcept 
 }
 
 void Histogram::observe(double value) const noexcept {
-  if (!std::isfinite(value)) return;
+  if (client_ == 0 || !std::isfinite(value)) return;
   const auto bucket = bucket_of(bounds_, value);
   const auto sum = static_cast<std::uint32_t>(bounds_.size()) + 1;
   // Its cells lie in one chunk, so finding the first is finding all.
-  if (auto* cells = detail::find(client_, cell_)) {
-    detail::add(cells[bucket], std::uint64_t{1});
-    detail::add(cells[sum], value);
-    return;
-  }
-  detail::add_locked(client_, cell_ + bucket, std::uint64_t{1});
-  detail::add_locked(client_, cell_ + sum, value);
+  auto* const cells = detail::known(client_, cell_);
+  if (cells == nullptr) [[unlikely]]
+    return observe_first(client_, cell_, bucket, sum, value);
+  detail::add(cells[bucket], std::uint64_t{1});
+  detail::add(cells[sum], value);
 }
 
 void Histogram::observe_many(std::span<const double> values) const noexcept {

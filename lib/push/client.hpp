@@ -86,6 +86,11 @@ class Family {
   std::uint32_t family_ = 0;
 };
 
+/// When this signal ends the process, sends the last totals of its clients first, within 60 ms; for programs that do
+/// not handle SIGTERM themselves. A signal that leaves no handler a chance (SIGKILL) still costs what was counted since
+/// the last flush. @return whether it will; a signal that has a handler or is ignored stays as it is.
+bool deliver_at_signal(int number) noexcept;
+
 class Client {
  public:
   /// Starts the flush thread. Does not need an agent.

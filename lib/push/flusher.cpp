@@ -1,5 +1,7 @@
 #include "lib/push/flusher.hpp"
 
+#include "lib/push/ending.hpp"
+
 #include <poll.h>
 #include <unistd.h>
 
@@ -51,8 +53,10 @@ void Flusher::run() {
     }
     work();
     wait(std::min({phase_ == Phase::down ? next_attempt_ : answer_due_, next_tick_}));
+    if (is_ending()) break;
   }
   finish();
+  if (is_ending()) has_delivered();
 }
 
 /// One round: whatever can be done without waiting.

@@ -25,7 +25,7 @@ class Counter {
  public:
   Counter() = default;
   /// @param amount  not negative and finite; anything else is ignored.
-  void add(double amount = 1) const noexcept {
+  [[gnu::always_inline]] void add(double amount = 1) const noexcept {
     // Whole amounts have a cell of their own: adding integers takes half the time, and they stay exact.
     if (amount >= 0 && amount <= 4294967295.0 && amount == static_cast<double>(static_cast<std::uint64_t>(amount)))
       return detail::add(client_, cell_, 0, static_cast<std::uint64_t>(amount));

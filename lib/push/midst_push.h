@@ -44,6 +44,10 @@ void midst_push_close(midst_push_client* client);
 /* Sends a snapshot now and waits until the agent has acknowledged it. Returns 1, or 0 when timeout_ms have passed. */
 int midst_push_flush(midst_push_client* client, int64_t timeout_ms);
 
+/* When this signal ends the process, sends the last totals of its clients first, within 60 ms. Returns 1, or 0 when the
+ * signal has a handler or is ignored, which stays so. */
+int midst_push_deliver_at_signal(int number);
+
 /* How the agent puts a gauge of several processes together. */
 enum { MIDST_PUSH_LAST = 0, MIDST_PUSH_SUM = 1, MIDST_PUSH_MIN = 2, MIDST_PUSH_MAX = 3 };
 

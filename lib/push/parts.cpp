@@ -1,5 +1,7 @@
 #include "lib/push/parts.hpp"
 
+#include "lib/push/ending.hpp"
+
 #include <pthread.h>
 #include <signal.h>
 #include <sys/eventfd.h>
@@ -97,6 +99,7 @@ void after_fork_in_parent() {
 }
 
 void after_fork_in_child() {
+  ask_nobody();
   auto& list = client_list();
   for (auto* parts : list.clients) {
     parts->start_over(has_ended ? nullptr : find_shard(parts->shards->number()));
@@ -172,6 +175,16 @@ void add_locked(std::uint32_t client, std::uint32_t cell, double amount) noexcep
   if (const auto shards = find_shards(client)) shards->add_locked(cell, amount);
 }
 
+void add_first(std::uint32_t client, std::uint32_t first, std::uint32_t offset, std::uint64_t amount) noexcept {
+  if (auto* const cells = touch(client, first)) return add(cells[offset], amount);
+  add_locked(client, first + offset, amount);
+}
+
+void add_first(std::uint32_t client, std::uint32_t first, std::uint32_t offset, double amount) noexcept {
+  if (auto* const cells = touch(client, first)) return add(cells[offset], amount);
+  add_locked(client, first + offset, amount);
+}
+
 void start_threads_after_fork() noexcept {
   if (!needs_threads.load(std::memory_order_relaxed) || !needs_threads.exchange(false)) return;
   auto& list = client_list();
@@ -205,11 +218,13 @@ Parts::~Parts() {
     requests.wake();
     thread_->join();
   }
+  ask_no_more(place_at_end_);
   ::close(requests.wake_descriptor);
 }
 
 void Parts::start() {
   requests.wake_descriptor = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  place_at_end_ = ask_at_end(requests.wake_descriptor);
   if (options.shared_memory) {
     shards->share(SharedMemory::make());
     registry.write_directory();
@@ -244,6 +259,7 @@ void Parts::start_over(const Shard* own) {
     ::close(flusher->descriptor());  // the copy; the parent's connection stays
   if (!was_forked_) ::close(requests.wake_descriptor);
   requests.wake_descriptor = -1;
+  place_at_end_ = -1;
   new (&requests.changed) std::condition_variable;  // the old one may count waiters that do not exist here
   requests.wanted = requests.flushed = 0;
   requests.stats = {};

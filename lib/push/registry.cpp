@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 namespace midst::push::detail {
@@ -104,6 +105,9 @@ std::optional<std::uint32_t> Registry::declare(wire::FamilyDefinition definition
   family.definition = std::move(definition);
   describe(family.definition);
   family.constants = std::move(constants);
+  family.padded_bounds = family.definition.bounds;
+  const auto blocks = family.padded_bounds.size() / bounds_block + 1;
+  family.padded_bounds.resize(blocks * bounds_block, std::numeric_limits<double>::infinity());
   return static_cast<std::uint32_t>(families_.size() - 1);
 }
 
@@ -120,7 +124,7 @@ Registry::Place Registry::find(std::uint32_t family_id, std::span<const std::str
     place.gauge = &series_[*id].gauge;
   else
     place.cell = sent_[*id].cell;
-  place.bounds = family.definition.bounds;
+  place.bounds = std::span(family.padded_bounds).first(family.definition.bounds.size());
   place.exemplars = &series_[*id].exemplars;
   place.is_own = family.overflow != id;
   return place;

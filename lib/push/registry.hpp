@@ -24,6 +24,9 @@ namespace midst::push::detail {
 /// The label value of the series that takes what has no series of its own any more.
 inline constexpr std::string_view overflow_value = "__overflow__";
 
+/// So many bounds are compared at a time.
+inline constexpr std::size_t bounds_block = 16;
+
 class Registry {
  public:
   /// What is refused is told to this, without a lock held; see ClientOptions::on_problem.
@@ -40,7 +43,7 @@ class Registry {
   struct Place {
     std::optional<std::uint32_t> cell;  ///< Counter and histogram.
     std::atomic<double>* gauge = nullptr;
-    std::span<const double> bounds;
+    std::span<const double> bounds;  ///< In memory, infinities follow up to a multiple of bounds_block.
     Exemplars* exemplars = nullptr;  ///< Counter and histogram.
     bool is_own = false;             ///< Not an overflow series: the same for ever.
   };
@@ -78,6 +81,7 @@ class Registry {
   struct Family {
     wire::FamilyDefinition definition;
     std::vector<std::string> constants;
+    std::vector<double> padded_bounds;
     std::unordered_map<std::string, std::uint32_t> series;  ///< By label values, each followed by 0xff.
     std::optional<std::uint32_t> overflow;
     std::uint64_t definition_seq = 0;

@@ -2,6 +2,7 @@
 import logging
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -129,6 +130,16 @@ class PushPython(unittest.TestCase):
         subprocess.run([sys.executable, "-c", program], check=True, timeout=30,
                        env={**os.environ, "PYTHONPATH": str(ROOT / "bindings/python")})
         self.expect({("py_short_total", ()): 7})
+
+    def test_a_program_that_is_terminated_delivers(self):
+        program = ("import midst_push, os, signal\n"
+                   f"client = midst_push.Client({str(self.agent.push_socket)!r}, flush_interval=10)\n"
+                   "client.counter('py_terminated_total', 'Terminated.').inc(7)\n"
+                   "os.kill(os.getpid(), signal.SIGTERM)\nsignal.pause()\n")
+        done = subprocess.run([sys.executable, "-c", program], timeout=30,
+                              env={**os.environ, "PYTHONPATH": str(ROOT / "bindings/python")})
+        self.assertEqual(done.returncode, -signal.SIGTERM)
+        self.expect({("py_terminated_total", ()): 7})
 
     def test_wrong_use_is_told_and_harms_nothing(self):
         client = self.client()

@@ -6,6 +6,7 @@ import ctypes
 import functools
 import logging
 import multiprocessing.util
+import signal
 import time
 from typing import Callable, Iterable, NamedTuple, Optional, Sequence, Tuple, TypeVar
 
@@ -159,6 +160,7 @@ class Client:
                                                    round(flush_interval * 1000), max_series, _on_problem, None)
         if not self._handle:
             raise MemoryError("midst_push_open")
+        library.deliver_at_signal(signal.SIGTERM)  # of no effect where the program handles it itself
         _clients.add(self)
 
     def __enter__(self) -> Client:

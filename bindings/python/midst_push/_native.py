@@ -18,6 +18,7 @@ FUNCTIONS = {
     "midst_push_open": (c_void_p, c_char_p, c_char_p, c_int64, c_int64, Problem, c_void_p),
     "midst_push_close": (None, c_void_p),
     "midst_push_flush": (c_int, c_void_p, c_int64),
+    "midst_push_deliver_at_signal": (c_int, c_int),
     "midst_push_counter": (c_void_p, c_void_p, c_char_p, c_char_p, TEXTS, c_int64),
     "midst_push_gauge": (c_void_p, c_void_p, c_char_p, c_char_p, TEXTS, c_int64, c_int),
     "midst_push_histogram": (c_void_p, c_void_p, c_char_p, c_char_p, TEXTS, c_int64, POINTER(c_double), c_int64),

@@ -1,9 +1,14 @@
 // What the client's instruments bring to the page: timers, callbacks, removal, constant labels, look-ups, HTTP.
 #include "lib/push/client.hpp"
 #include "lib/push/http_metrics.hpp"
+#include "lib/push/midst_push.h"
 #include "tests/integration/push/agent_thread.hpp"
 
 #include <gtest/gtest.h>
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <limits>
 #include <stdexcept>
@@ -230,6 +235,58 @@ TEST(Instruments, LookUpsOfManyThreadsAndClientsNeverMixSeries) {
   }
 }
 
+#if !defined(__SANITIZE_THREAD__)  // TSan ends a child that starts a thread
+TEST(Instruments, AProcessThatASignalEndsDeliversItsLastTotals) {
+  AgentThread agent;
+  agent.listen();
+  Client parent(options_for(agent));
+  const auto counter = parent.counter("signalled_total", "Signalled.").with({});
+  EXPECT_TRUE(push::deliver_at_signal(SIGUSR2));
+  EXPECT_TRUE(push::deliver_at_signal(SIGUSR2));
+  ASSERT_NE(::signal(SIGUSR1, [](int) {}), SIG_ERR);
+  EXPECT_FALSE(push::deliver_at_signal(SIGUSR1)) << "it has a handler";
+  counter.add(1);
+  for (int i = 0; i < 3; ++i) {
+    const auto child = ::fork();
+    if (child == 0) {
+      Client own(options_for(agent));  // and one that was forked
+      own.counter("signalled_total", "Signalled.").with({}).add(10);
+      if (i > 0) counter.add(100);
+      if (i == 2 && !parent.flush(limit)) ::_exit(1);
+      ::raise(SIGUSR2);
+      ::_exit(2);
+    }
+    int status = -1;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    ASSERT_TRUE(WIFSIGNALED(status)) << status;
+    EXPECT_EQ(WTERMSIG(status), SIGUSR2);
+  }
+  ASSERT_TRUE(parent.flush(limit));
+  EXPECT_EQ(value_of(agent.snapshot(), "signalled_total"), 1 + 3 * 10 + 2 * 100);
+  EXPECT_EQ(value_of(agent.snapshot(), "midst_push_disconnects_total", "reason=\"bye\""), 6);
+  ::signal(SIGUSR1, SIG_DFL);
+  ::signal(SIGUSR2, SIG_DFL);
+}
+
+TEST(Instruments, ASignalEndsAProcessInTimeWithoutAnAgent) {
+  const auto child = ::fork();
+  if (child == 0) {
+    push::ClientOptions options;
+    options.socket_path = "/nonexistent/push.sock";
+    Client client(options);
+    client.counter("alone_total", "Alone.").with({}).add();
+    push::deliver_at_signal(SIGUSR2);
+    ::alarm(5);  // what would be reported if the handler hung
+    ::raise(SIGUSR2);
+    ::_exit(0);
+  }
+  int status = -1;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFSIGNALED(status));
+  EXPECT_EQ(WTERMSIG(status), SIGUSR2);
+}
+#endif
+
 TEST(HttpMetrics, CountEachRequestOnceHoweverItEnds) {
   AgentThread agent;
   agent.listen();
@@ -300,6 +357,42 @@ TEST(HttpMetrics, OneRouteMoreThanTheLimitIsOther) {
   EXPECT_EQ(value_of(page, "http_requests_total", "method=\"GET\",route=\"/a\",status=\"200\""), 2);
   EXPECT_EQ(value_of(page, "http_requests_total", "method=\"GET\",route=\"/b\",status=\"200\""), 1);
   EXPECT_EQ(value_of(page, "http_requests_total", "method=\"GET\",route=\"_OTHER\",status=\"200\""), 2);
+}
+
+TEST(CInterface, CountsAsTheClassesDo) {
+  AgentThread agent;
+  agent.listen();
+  auto* const client = midst_push_open(agent.path().c_str(), "c", 10'000, 3, nullptr, nullptr);
+  const char* const names[] = {"kind"};
+  const char* const values[] = {"x"};
+  auto* const jobs = midst_push_counter(client, "jobs_total", "Jobs.", names, 1);
+  auto* const job = midst_push_series_of(jobs, values, 1);
+  midst_push_inc(job);
+  midst_push_add(job, 2.5);
+  EXPECT_EQ(midst_push_series_of(jobs, values, 1), job);
+  EXPECT_EQ(midst_push_series_of(jobs, values, 0), nullptr);
+  auto* const levels = midst_push_gauge(client, "level", "Level.", names, 1, MIDST_PUSH_MAX);
+  midst_push_set(midst_push_series_of(levels, values, 1), 4);
+  const double bounds[] = {1, 2};
+  auto* const took =
+      midst_push_series_of(midst_push_histogram(client, "took", "T.", nullptr, 0, bounds, 2), nullptr, 0);
+  midst_push_observe(took, 2);
+  const std::uint8_t trace[16] = {0xab};
+  midst_push_observe_exemplar(took, 3, trace, nullptr);
+  const char* const more[] = {"y"};
+  auto* const overflow = midst_push_series_of(jobs, more, 1);
+  const char* const still_more[] = {"z"};
+  EXPECT_EQ(midst_push_series_of(jobs, still_more, 1), overflow);
+  ASSERT_EQ(midst_push_flush(client, 10'000), 1);
+  const auto page = agent.snapshot();
+  EXPECT_EQ(value_of(page, "jobs_total", "kind=\"x\""), 3.5);
+  EXPECT_EQ(value_of(page, "level", "kind=\"x\""), 4);
+  EXPECT_EQ(distribution_of(page, "took")->count, 2u);
+  EXPECT_EQ(page.find("took")->exemplars.size(), 1u);
+  midst_push_remove(levels, values, 1);
+  ASSERT_EQ(midst_push_flush(client, 10'000), 1);
+  EXPECT_EQ(value_of(agent.snapshot(), "level", "kind=\"x\""), std::nullopt);
+  midst_push_close(client);
 }
 
 }  // namespace
