@@ -46,6 +46,8 @@ int main(int argc, char** argv) {
   collect_command->add_option("target", arguments.collect.targets, "Names of targets; all when none");
   collect_command->add_option("--format", arguments.collect.format, "text, openmetrics or json")
       ->check(CLI::IsMember({"text", "openmetrics", "json"}));
+  collect_command->add_flag("--explain", arguments.collect.explains,
+                            "Print the SQL that Postgres targets are asked, how often, and why not");
   collect_command->add_flag("--timing", arguments.collect.shows_timing, "Print how long each target took");
 
   try {

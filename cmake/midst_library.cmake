@@ -7,6 +7,9 @@ function(midst_library name)
   add_library(midst::${name} ALIAS midst_${name})
   target_include_directories(midst_${name} PUBLIC ${PROJECT_SOURCE_DIR})
   target_link_libraries(midst_${name} PUBLIC ${arg_DEPENDS} midst_sanitizers PRIVATE ${arg_PRIVATE} midst_warnings)
+  if(NOT name STREQUAL "base")   # it holds Asio's own code
+    midst_reuse_precompiled(midst_${name} midst_precompiled_library)
+  endif()
 endfunction()
 
 # midst_test(name SOURCES … DEPENDS … [LABEL unit|integration] [TIMEOUT seconds]): one GoogleTest program.
@@ -20,6 +23,7 @@ function(midst_test name)
   endif()
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE ${arg_DEPENDS} GTest::gmock GTest::gtest_main midst_warnings)
+  midst_reuse_precompiled(${name} midst_precompiled_test)
   target_compile_definitions(${name} PRIVATE MIDST_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST NO_PRETTY_VALUES PROPERTIES LABELS ${arg_LABEL} TIMEOUT ${arg_TIMEOUT})
 endfunction()

@@ -254,7 +254,7 @@ int collect(const std::optional<std::string>& config_path, const CollectOptions&
     return exit_usage;
   }
   const auto collected = collect_targets(loop, *scraper, selection, config->scrape.timeout);
-  std::cout << render(*collected.page, options.format) << std::flush;
+  std::cout << (options.explains ? scraper->explain(selection) : render(*collected.page, options.format)) << std::flush;
   for (const auto& target : collected.status)
     if (options.shows_timing || !target.is_up) std::cerr << outcome_line(target) << '\n';
   return all_up(collected.status) ? exit_ok : exit_failed;

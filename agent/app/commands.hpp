@@ -21,6 +21,7 @@ struct CollectOptions {
   std::vector<std::string> targets;  ///< Names; empty: all.
   std::string format = "text";       ///< text, openmetrics or json.
   bool shows_timing = false;         ///< A table of durations on standard error.
+  bool explains = false;             ///< What was asked, instead of the page.
 };
 
 /// One collection to standard output, without a daemon. @return exit_failed when a target failed.

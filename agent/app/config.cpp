@@ -23,6 +23,7 @@ void read_web(Section& section, WebConfig& web) {
   section.read("lifecycle", web.lifecycle);
   section.read("probe", web.probe);
   section.read("discovery", web.discovery);
+  section.read("queries", web.queries);
   section.tables("listener", [&](Section& listener) {
     auto& added = web.listeners.emplace_back();
     listener.read("listen", added.address);
@@ -46,8 +47,11 @@ void read_ingest(Section& section, IngestConfig& ingest) {
   constexpr std::size_t most = 100'000'000;
   section.read("max_series", ingest.limits.max_series, 1, most);
   section.read("max_series_per_client", ingest.limits.max_series_per_client, 1, most);
+  ingest.is_state_file_explicit = section.has("state_file");
+  section.read("state_file", ingest.state_file);
+  section.read("allow_users", ingest.allow_users);
+  section.read("allow_groups", ingest.allow_groups);
   read_statsd(section, ingest.statsd);
-  for (const auto* key : {"allow_users", "allow_groups", "state_file"}) section.not_yet(key);
 }
 
 void read_root(const toml::table& table, std::string_view file, Draft& draft) {

@@ -33,6 +33,7 @@ struct WebConfig {
   bool lifecycle = false;
   bool probe = false;
   bool discovery = false;
+  bool queries = false;
 };
 
 struct LogConfig {
@@ -47,6 +48,9 @@ struct ScrapeConfig {
 
 struct IngestConfig {
   std::string socket = "/run/midst-agent/push.sock";
+  std::string state_file = "/run/midst-agent/push.state";  ///< Empty: none.
+  bool is_state_file_explicit = false;                     ///< As below.
+  std::vector<std::string> allow_users, allow_groups;      ///< Both empty: whoever the socket's mode lets in.
   bool is_socket_explicit = false;  ///< The file names it: failing to bind it then ends the start.
   ingest::StoreLimits limits;
   StatsdConfig statsd;

@@ -2,9 +2,11 @@
 // snapshot, and each side asks the other before it takes a family's name.
 #pragma once
 
+#include "lib/base/error.hpp"
 #include "lib/metrics/snapshot.hpp"
 
 #include <chrono>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -25,6 +27,12 @@ class Contributor {
   [[nodiscard]] virtual std::vector<metrics::MetricSpec> specs() const = 0;
   /// @return whether its clients have a family of that name, which nobody else then may define.
   [[nodiscard]] virtual bool has_family(std::string_view name) const = 0;
+
+  /// @return what restore() needs for its counts to go on after a restart; empty: nothing.
+  [[nodiscard]] virtual std::string state() const { return {}; }
+  /// Takes what state() of an earlier process has returned; before anything else is fed to it.
+  /// @return Errc::protocol when it is not that; nothing is taken then.
+  virtual Result<Done> restore(std::string_view) { return Done{}; }
 };
 
 }  // namespace midst::ingest

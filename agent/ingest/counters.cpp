@@ -27,6 +27,14 @@ constexpr MetricSpec families_rejected{"midst_push_families_rejected_total", Met
                                        "Families refused, by reason."};
 constexpr MetricSpec disconnects{"midst_push_disconnects_total", MetricType::counter, "",
                                  "Ended push connections, by reason."};
+constexpr MetricSpec shared_memory{"midst_push_shared_memory_total", MetricType::counter, "",
+                                   "Memory that clients have passed along to be read, by what came of it."};
+constexpr MetricSpec state_kept{"midst_push_state_kept", MetricType::gauge, "",
+                                "Whether totals survive the end of this process; 0 without a state file."};
+constexpr MetricSpec state_checkpoints{"midst_push_state_checkpoints_total", MetricType::counter, "",
+                                       "Times the state file was written anew, with everything in it."};
+constexpr MetricSpec state_set_aside{"midst_push_state_set_aside_total", MetricType::counter, "",
+                                     "State files that were found damaged or foreign and were not used."};
 constexpr MetricSpec skipped{"midst_push_client_skipped_flushes_total", MetricType::counter, "",
                              "Flushes that clients skipped because the agent was away or busy; nothing is lost by it."};
 constexpr MetricSpec reconnects{"midst_push_client_reconnects_total", MetricType::counter, "",
@@ -55,14 +63,15 @@ void add(metrics::SnapshotBuilder& builder, const MetricSpec& spec, std::string_
 }  // namespace
 
 std::string_view word(Drop reason) noexcept {
-  static constexpr std::string_view words[drop_count] = {"unknown_series", "refused_series", "counter_decrease",
-                                                         "invalid_value", "bucket_mismatch"};
+  static constexpr std::string_view words[drop_count] = {"unknown_series", "refused_series",  "counter_decrease",
+                                                         "invalid_value",  "bucket_mismatch", "exemplar_limit"};
   return words[static_cast<std::size_t>(reason)];
 }
 
 std::string_view word(Disconnect reason) noexcept {
   static constexpr std::string_view words[disconnect_count] = {
-      "bye", "closed", "protocol_error", "hello_timeout", "slow_reader", "superseded", "too_many_clients", "shutdown"};
+      "bye",        "closed",           "protocol_error", "hello_timeout", "slow_reader",
+      "superseded", "too_many_clients", "not_allowed",    "shutdown"};
   return words[static_cast<std::size_t>(reason)];
 }
 
@@ -88,11 +97,18 @@ void write(metrics::SnapshotBuilder& builder, const Counters& counters, const Le
   builder.add(reconnects, static_cast<double>(counters.clients.reconnects));
   builder.add(send_errors, static_cast<double>(counters.clients.send_errors));
   builder.add(overflowed, static_cast<double>(counters.clients.overflowed_series));
+  add(builder, shared_memory, "outcome", "taken", counters.memories_taken);
+  add(builder, shared_memory, "outcome", "refused", counters.memories_refused);
+  builder.add(state_kept, levels.is_state_kept ? 1 : 0);
+  builder.add(state_checkpoints, static_cast<double>(counters.state_checkpoints));
+  builder.add(state_set_aside, static_cast<double>(counters.state_set_aside));
 }
 
 std::vector<MetricSpec> own_specs() {
-  return {clients,         clients_total,     series,      families, frames,     bytes,       samples,   dropped,
-          series_rejected, families_rejected, disconnects, skipped,  reconnects, send_errors, overflowed};
+  return {clients,        clients_total, series,          families,          frames,      bytes,
+          samples,        dropped,       series_rejected, families_rejected, disconnects, skipped,
+          reconnects,     send_errors,   overflowed,      shared_memory,     state_kept,  state_checkpoints,
+          state_set_aside};
 }
 
 }  // namespace midst::ingest

@@ -13,8 +13,15 @@
 namespace midst::ingest {
 
 /// Why a value that arrived was not applied.
-enum class Drop : std::uint8_t { unknown_series, refused_series, counter_decrease, invalid_value, bucket_mismatch };
-inline constexpr std::size_t drop_count = 5;
+enum class Drop : std::uint8_t {
+  unknown_series,
+  refused_series,
+  counter_decrease,
+  invalid_value,
+  bucket_mismatch,
+  exemplar_limit
+};
+inline constexpr std::size_t drop_count = 6;
 
 /// Why a connection ended.
 enum class Disconnect : std::uint8_t {
@@ -25,9 +32,10 @@ enum class Disconnect : std::uint8_t {
   slow_reader,
   superseded,
   too_many_clients,
+  not_allowed,
   shutdown
 };
-inline constexpr std::size_t disconnect_count = 8;
+inline constexpr std::size_t disconnect_count = 9;
 
 /// @return the stable word that is the reason label.
 [[nodiscard]] std::string_view word(Drop reason) noexcept;
@@ -40,8 +48,11 @@ struct Counters {
   std::array<std::uint64_t, drop_count> dropped{};
   std::array<std::uint64_t, push::wire::refusal_count> series_refused{}, families_refused{};
   std::array<std::uint64_t, disconnect_count> disconnects{};
+  std::uint64_t memories_taken = 0, memories_refused = 0;
+  std::uint64_t state_checkpoints = 0, state_set_aside = 0;
   push::wire::ClientReport clients;  ///< Sum over all clients, ended ones included.
 
+  void count_memory(bool is_taken) noexcept { ++(is_taken ? memories_taken : memories_refused); }
   void count(Drop reason) noexcept { ++dropped[static_cast<std::size_t>(reason)]; }
   void count(Disconnect reason) noexcept { ++disconnects[static_cast<std::size_t>(reason)]; }
 };
@@ -49,6 +60,7 @@ struct Counters {
 /// What the Store holds at this moment.
 struct Levels {
   std::size_t attached = 0, detached = 0, series = 0, families = 0;
+  bool is_state_kept = false;
 };
 
 /// Appends the midst_push_* families; every reason is there from the start, at 0.

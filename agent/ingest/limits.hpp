@@ -14,6 +14,7 @@ struct StoreLimits {
   std::size_t max_series_per_client = 10'000;  ///< What one client may define; more goes to overflow series.
   std::size_t max_series_per_family = 10'000;  ///< More goes to the family's overflow series.
   std::size_t max_bytes = 128 * 1024 * 1024;   ///< Label text and buckets of all series; more goes to overflow series.
+  std::size_t max_exemplars = 20'000;          ///< Kept, one for each counter or bucket at most; 48 bytes each.
   std::size_t max_families = 4096;             ///< Of all clients together.
   std::size_t max_families_per_client = 1024;
   std::size_t max_instances = 4096;  ///< Remembered, connected or not; the longest gone is forgotten first.

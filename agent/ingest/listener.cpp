@@ -9,6 +9,7 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/write.hpp>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <list>
@@ -42,6 +43,31 @@ Peer peer_of(int descriptor) {
 }
 
 }  // namespace
+
+Result<AllowList> AllowList::resolve(const std::vector<std::string>& users, const std::vector<std::string>& groups) {
+  AllowList list;
+  list.is_empty_ = users.empty() && groups.empty();
+  for (const auto& user : users) {
+    const auto id = net::find_user(user);
+    if (!id) return id.error().with_context("allow_users");
+    list.users_.push_back(*id);
+  }
+  for (const auto& group : groups) {
+    const auto id = net::find_group(group);
+    if (!id) return id.error().with_context("allow_groups");
+    list.groups_.push_back(*id);
+  }
+  return list;
+}
+
+bool AllowList::allows(const Peer& peer) const {
+  if (is_empty_ || std::find(users_.begin(), users_.end(), peer.uid) != users_.end()) return true;
+  const auto is_listed = [&](gid_t group) { return std::find(groups_.begin(), groups_.end(), group) != groups_.end(); };
+  if (is_listed(peer.gid)) return true;
+  if (groups_.empty()) return false;
+  const auto groups = net::groups_of(peer.uid);
+  return std::any_of(groups.begin(), groups.end(), is_listed);
+}
 
 class Listener::Impl : public std::enable_shared_from_this<Listener::Impl> {
  public:
@@ -85,7 +111,7 @@ class Listener::Impl : public std::enable_shared_from_this<Listener::Impl> {
   asio::awaitable<std::optional<Disconnect>> turn(Connection* connection, Deadline hello_due);
   std::optional<Disconnect> read_once(Connection& connection, bool& is_dry, std::string& replies);
   void admit(Socket socket);
-  void turn_away(Socket socket);
+  void turn_away(Socket socket, Disconnect reason, std::string_view text);
   void end(Connection& connection, Disconnect reason);
   void warn(std::string_view message, std::string reason);
 
@@ -127,20 +153,27 @@ asio::awaitable<void> Listener::Impl::accept(std::shared_ptr<Impl> self, Door* d
 }
 
 void Listener::Impl::admit(Socket socket) {
-  if (connections_.size() >= options_.max_clients) return turn_away(std::move(socket));
+  const auto peer = peer_of(socket.native_handle());
+  if (!options_.allowed.allows(peer)) {
+    warn("push: a client was turned away; see ingest.allow_users and allow_groups", fmt::format("uid {}", peer.uid));
+    return turn_away(std::move(socket), Disconnect::not_allowed, "this user may not push here");
+  }
+  if (connections_.size() >= options_.max_clients) {
+    warn("push: too many clients; one was turned away", "ingest max_clients");
+    return turn_away(std::move(socket), Disconnect::too_many_clients, "too many clients");
+  }
   error_code ignored;
   socket.non_blocking(true, ignored);  // native_non_blocking() would still wait inside read_some()
   auto connection = std::make_unique<Connection>(shared_from_this(), std::move(socket));
   asio::co_spawn(executor_, serve(std::move(connection)), asio::detached);  // as above
 }
 
-void Listener::Impl::turn_away(Socket socket) {
-  store_.counters().count(Disconnect::too_many_clients);
-  warn("push: too many clients; one was turned away", "ingest max_clients");
+void Listener::Impl::turn_away(Socket socket, Disconnect reason, std::string_view text) {
+  store_.counters().count(reason);
   wire::Err err;
-  err.code = wire::ErrorCode::busy;
+  err.code = reason == Disconnect::not_allowed ? wire::ErrorCode::not_allowed : wire::ErrorCode::busy;
   err.is_fatal = true;
-  err.text = "too many clients";
+  err.text = text;
   std::string frame;
   wire::encode(frame, err);
   error_code ignored;
@@ -193,12 +226,13 @@ asio::awaitable<Result<Done>> Listener::Impl::write(Connection* connection) {
 
 /// @param is_dry  set when the socket had nothing to read.
 std::optional<Disconnect> Listener::Impl::read_once(Connection& connection, bool& is_dry, std::string& replies) {
-  error_code failure;
-  const auto size = connection.socket.read_some(asio::buffer(buffer_), failure);
-  is_dry = failure == asio::error::would_block;
+  net::Descriptor passed;
+  const auto size = net::receive(connection.socket.native_handle(), buffer_, passed);
+  is_dry = size == -EAGAIN;
   if (is_dry) return std::nullopt;
-  if (failure) return Disconnect::closed;
-  return connection.session.feed({buffer_.data(), size}, steady_now(), replies);
+  if (size <= 0) return Disconnect::closed;
+  if (passed.get() >= 0) connection.session.take_memory(std::move(passed));
+  return connection.session.feed({buffer_.data(), static_cast<std::size_t>(size)}, steady_now(), replies);
 }
 
 void Listener::Impl::end(Connection& connection, Disconnect reason) {
@@ -258,10 +292,8 @@ Result<std::string> Listener::listen(std::string path) {
   return path;
 }
 
-Result<std::string> Listener::adopt(int listening_descriptor) {
-  auto bound = net::adopt_listener(net::Descriptor(listening_descriptor));
-  if (!bound) return bound.error();
-  return impl_->start(std::move(*bound));
+Result<std::string> Listener::listen(net::Listener bound) {
+  return impl_->start(std::move(bound));
 }
 
 asio::awaitable<void> Listener::drain(Deadline) {

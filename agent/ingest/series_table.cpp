@@ -1,5 +1,7 @@
 #include "agent/ingest/series_table.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <utility>
@@ -179,6 +181,11 @@ void SeriesTable::remove(std::uint32_t index) {
   family.by_labels.erase(series.labels);
   if (family.overflow == index) family.overflow = none;
   if (series.buckets != none) free_buckets_.push_back(series.buckets);
+  if (series.exemplars != none) {
+    exemplar_count_ -= exemplars_[series.exemplars].size();
+    exemplars_[series.exemplars].clear();
+    free_exemplars_.push_back(series.exemplars);
+  }
   series = Series{};
   free_.push_back(index);
 }
@@ -197,6 +204,28 @@ void SeriesTable::note(std::uint32_t gauge, double value) {
   if (families_[series.family].definition.merge != static_cast<std::uint8_t>(push::GaugeMerge::last)) return;
   totals_[gauge] = value;
   series.has_value = true;
+}
+
+bool SeriesTable::note(std::uint32_t index, const wire::Exemplar& exemplar) {
+  auto& series = series_[index];
+  if (series.exemplars != none) {
+    auto& kept = exemplars_[series.exemplars];
+    const auto same = std::find_if(kept.begin(), kept.end(),
+                                   [&](const wire::Exemplar& other) { return other.bucket == exemplar.bucket; });
+    if (same != kept.end()) {
+      // Several clients report the series; Prometheus refuses one that is older than the last.
+      if (exemplar.unix_time_ns >= same->unix_time_ns) *same = exemplar;
+      return true;
+    }
+  }
+  if (exemplar_count_ >= limits_.max_exemplars) return false;
+  if (series.exemplars == none) {
+    series.exemplars = take(free_exemplars_, exemplars_.size());
+    if (series.exemplars == exemplars_.size()) exemplars_.emplace_back();
+  }
+  exemplars_[series.exemplars].push_back(exemplar);
+  ++exemplar_count_;
+  return true;
 }
 
 void SeriesTable::begin_merge() {
@@ -227,6 +256,20 @@ void SeriesTable::write(metrics::SnapshotBuilder& builder) const {
     if (!family.members.empty()) write_family(builder, family);
 }
 
+void SeriesTable::write_exemplars(metrics::SnapshotBuilder& builder, metrics::FamilyBuilder& samples,
+                                  const Series& series) const {
+  if (series.exemplars == none) return;
+  for (const auto& exemplar : exemplars_[series.exemplars]) {
+    const auto& [trace, span] = exemplar.trace;
+    const auto trace_id = fmt::format("{:02x}", fmt::join(trace, "")),
+               span_id = fmt::format("{:02x}", fmt::join(span, ""));
+    const metrics::Label labels[] = {{"trace_id", trace_id}, {"span_id", span_id}};
+    const bool has_span = std::any_of(span.begin(), span.end(), [](std::uint8_t byte) { return byte != 0; });
+    samples.add_exemplar(exemplar.bucket, exemplar.value, static_cast<double>(exemplar.unix_time_ns) * 1e-9,
+                         builder.exemplar_labels(std::span(labels, has_span ? 2 : 1)));
+  }
+}
+
 void SeriesTable::write_family(metrics::SnapshotBuilder& builder, const Family& family) const {
   const auto& definition = family.definition;
   auto& samples = builder.family({definition.name, type_of(definition.kind), definition.unit, definition.help});
@@ -237,6 +280,7 @@ void SeriesTable::write_family(metrics::SnapshotBuilder& builder, const Family& 
     if (!series.has_value) continue;
     if (definition.kind != wire::MetricKind::histogram) {
       samples.add(builder.prepared(series.labels), totals_[index]);
+      write_exemplars(builder, samples, series);
       continue;
     }
     const auto& buckets = histograms_[series.buckets];
@@ -247,6 +291,7 @@ void SeriesTable::write_family(metrics::SnapshotBuilder& builder, const Family& 
     distribution.cumulative = cumulative;
     distribution.sum = totals_[index];
     samples.add(builder.prepared(series.labels), distribution);
+    write_exemplars(builder, samples, series);
   }
 }
 

@@ -60,11 +60,17 @@ class SeriesTable {
   /// Where the bucket totals of a histogram are; valid until the next define().
   [[nodiscard]] std::span<std::uint64_t> buckets(std::uint32_t series) { return histograms_[series_[series].buckets]; }
 
+  /// Keeps the exemplar of a counter or histogram in place of an older one of its bucket; `id` is not looked at.
+  /// @return false when max_exemplars are kept already.
+  [[nodiscard]] bool note(std::uint32_t series, const wire::Exemplar& exemplar);
+
   void add_reporter(std::uint32_t series) { ++series_[series].reporters; }
   /// A gauge that nobody reports any more goes, unless its merge is `last`.
   void remove_reporter(std::uint32_t series);
   /// Remembers a value for a gauge whose merge is `last`; of no effect for others.
   void note(std::uint32_t gauge, double value);
+  /// Takes the value of such a gauge away again.
+  void clear(std::uint32_t gauge) { series_[gauge].has_value = false; }
   /// Between begin_merge() and write(), every present value of every gauge is given to merge().
   void begin_merge();
   void merge(std::uint32_t gauge, double value);
@@ -72,6 +78,15 @@ class SeriesTable {
   void write(metrics::SnapshotBuilder& builder) const;
 
   [[nodiscard]] bool has_family(std::string_view name) const { return by_name_.contains(std::string(name)); }
+  /// Appends everything to `out` but users and reporters, which add_user() and add_reporter() bring back.
+  void save(std::string& out) const;
+  /// Where what was saved is now, by its index then.
+  struct Restored {
+    std::vector<std::uint32_t> families, series;
+  };
+  /// Takes what save() wrote off the front of `rest`, into an empty table. @return nothing when it is not that.
+  [[nodiscard]] std::optional<Restored> restore(std::string_view& rest);
+
   [[nodiscard]] std::size_t series_count() const noexcept { return series_.size() - free_.size(); }
   [[nodiscard]] std::size_t family_count() const noexcept { return by_name_.size(); }
 
@@ -85,9 +100,10 @@ class SeriesTable {
   };
   struct Series {
     std::uint32_t family = none, buckets = none, reporters = 0;
-    std::size_t position = 0;  ///< In its family's members.
-    bool has_value = false;    ///< Counters and histograms always have one.
-    std::string labels;        ///< As metrics::label_text() made it.
+    std::uint32_t exemplars = none;  ///< Its place in exemplars_.
+    std::size_t position = 0;        ///< In its family's members.
+    bool has_value = false;          ///< Counters and histograms always have one.
+    std::string labels;              ///< As metrics::label_text() made it.
   };
 
   [[nodiscard]] Refusal check(const wire::FamilyDefinition& definition) const;
@@ -98,16 +114,20 @@ class SeriesTable {
   [[nodiscard]] std::uint32_t make(std::uint32_t family, std::string labels);
   [[nodiscard]] std::uint32_t overflow(std::uint32_t family);
   void remove(std::uint32_t series);
+  void write_exemplars(metrics::SnapshotBuilder& builder, metrics::FamilyBuilder& samples, const Series& series) const;
   void write_family(metrics::SnapshotBuilder& builder, const Family& family) const;
 
-  const StoreLimits limits_;
+  StoreLimits limits_;
   std::deque<Family> families_;
   std::unordered_map<std::string, std::uint32_t> by_name_;
   std::vector<Series> series_;
   std::vector<double> totals_;  ///< Parallel to series_: counter total, gauge value, histogram sum.
   std::vector<std::uint32_t> free_, free_families_, free_buckets_;
   std::deque<std::vector<std::uint64_t>> histograms_;
-  std::size_t bytes_ = 0;  ///< Of labels and buckets.
+  std::size_t bytes_ = 0;                               ///< Of labels and buckets.
+  std::vector<std::vector<wire::Exemplar>> exemplars_;  ///< Of the series that have some, at most one a bucket.
+  std::vector<std::uint32_t> free_exemplars_;
+  std::size_t exemplar_count_ = 0;
 };
 
 }  // namespace midst::ingest

@@ -1,5 +1,7 @@
 #include "agent/ingest/store.hpp"
 
+#include "agent/ingest/instance.hpp"
+#include "lib/net/sockets.hpp"
 #include "lib/push/packed.hpp"
 
 #include <algorithm>
@@ -17,31 +19,6 @@ std::uint64_t random_epoch() {
 }
 
 }  // namespace
-
-/// What one client said of one series last. The total has grown by exactly that much from it.
-struct Store::ClientSeries {
-  std::uint32_t series = none;  ///< In the table; none: undefined or refused.
-  std::uint32_t buckets = 0;    ///< Histogram: where its counts begin in Instance::buckets.
-  double last = 0;              ///< Histogram: the sum.
-  wire::MetricKind kind = wire::MetricKind::counter;
-  bool has_value = false, is_refused = false;
-};
-
-struct Store::Instance {
-  wire::InstanceId id{};
-  std::uint64_t key = 0;  ///< Of its connection; 0: it has none.
-  SteadyTime lost_at{};
-  bool is_retired = false;   ///< Gone for longer than the grace period; remembered in case it is not.
-  bool is_baseline = false;  ///< Its first full snapshot was counted before and is only taken note of.
-  std::uint64_t last_seq = 0;
-  std::string resource, library;
-  Peer peer;
-  std::vector<std::uint32_t> families;  ///< By the client's id; none: undefined or refused.
-  std::vector<ClientSeries> series;     ///< By the client's id.
-  std::vector<std::uint64_t> buckets;   ///< What it said last of its histograms.
-  std::size_t own_series = 0;           ///< Not counting those diverted to overflow series.
-  wire::ClientReport report;
-};
 
 std::size_t Store::HashInstance::operator()(const wire::InstanceId& id) const noexcept {
   std::size_t hash = 0;
@@ -62,13 +39,10 @@ Store::Attachment Store::attach(const wire::Hello& hello, const Peer& peer, Stea
     attached_.erase(instance.key);
     counters_.count(Disconnect::superseded);
   }
-  if (std::exchange(instance.is_retired, false))
-    for (const auto family : instance.families)
-      if (family != none) table_.add_user(family);
+  attach(instance, hello);
+  log_message(record::attach, instance.id, hello);
   instance.key = made.key = ++last_key_;
   instance.peer = peer;
-  instance.resource = hello.resource;
-  instance.library = hello.library;
   attached_.emplace(made.key, &instance);
   made.welcome.epoch = epoch_;
   made.welcome.max_series = static_cast<std::uint32_t>(limits_.max_series_per_client);
@@ -76,8 +50,17 @@ Store::Attachment Store::attach(const wire::Hello& hello, const Peer& peer, Stea
   return made;
 }
 
-/// An unknown instance that was told our epoch has been counted and forgotten: what it brings first is in the totals
-/// already, except for what grew meanwhile. Too little then is better than twice.
+void Store::attach(Instance& instance, const wire::Hello& hello) {
+  if (std::exchange(instance.is_retired, false))
+    for (const auto family : instance.families)
+      if (family != none) table_.add_user(family);
+  instance.resource = hello.resource;
+  instance.library = hello.library;
+}
+
+/// An unknown instance that has told an agent its totals was counted and forgotten, by us or with a state that is gone.
+/// Were it counted whole now, the totals would seem to have grown by all of it in a moment, or, with others still to
+/// come back, to have been reset in part. So only what it adds from here on counts.
 Store::Instance& Store::find_or_make(const wire::Hello& hello, wire::Welcome& welcome) {
   const auto found = instances_.find(hello.instance);
   if (found != instances_.end()) {
@@ -87,7 +70,7 @@ Store::Instance& Store::find_or_make(const wire::Hello& hello, wire::Welcome& we
   make_room();
   auto instance = std::make_unique<Instance>();
   instance->id = hello.instance;
-  instance->is_baseline = hello.agent_epoch == epoch_;
+  instance->is_baseline = hello.agent_epoch != 0;
   ++counters_.instances;
   welcome.wants_full = true;
   return *instances_.emplace(hello.instance, std::move(instance)).first->second;
@@ -101,9 +84,11 @@ void Store::make_room() {
 bool Store::forget_oldest() {
   Instance* oldest = nullptr;
   for (const auto& [id, instance] : instances_)
-    if (instance->key == 0 && (oldest == nullptr || instance->lost_at < oldest->lost_at)) oldest = instance.get();
+    if (instance->key == 0 && !instance->is_in_use && (oldest == nullptr || instance->lost_at < oldest->lost_at))
+      oldest = instance.get();
   if (oldest == nullptr) return false;
   if (!oldest->is_retired) retire(*oldest);
+  log(record::forget, oldest->id, {});
   forget(wire::InstanceId(oldest->id));
   return true;
 }
@@ -126,11 +111,21 @@ bool Store::grow(Instance& instance, std::size_t series, std::size_t buckets) {
 
 Refusal Store::define(std::uint64_t key, const wire::FamilyDefinition& definition) {
   auto& instance = *attached_.at(key);
+  const auto reason = define(instance, definition);
+  if (reason == Refusal::none) log_message(record::family, instance.id, definition);
+  return reason;
+}
+
+Refusal Store::define(Instance& instance, const wire::FamilyDefinition& definition) {
   const auto refuse = [&](Refusal reason) {
-    ++counters_.families_refused[static_cast<std::size_t>(reason)];
+    if (instance.refused_families.insert(definition.id).second)
+      ++counters_.families_refused[static_cast<std::size_t>(reason)];
     return reason;
   };
-  if (definition.id >= limits_.max_families_per_client) return refuse(Refusal::too_many);
+  if (definition.id >= limits_.max_families_per_client) {
+    ++counters_.families_refused[static_cast<std::size_t>(Refusal::too_many)];
+    return Refusal::too_many;
+  }
   if (definition.id >= instance.families.size()) instance.families.resize(definition.id + 1, none);
   const auto has_it = [&](const Contributor* other) { return other->has_family(definition.name); };
   if (std::any_of(contributors_.begin(), contributors_.end(), has_it)) return refuse(Refusal::type_conflict);
@@ -164,34 +159,37 @@ Refusal Store::count(Refusal reason) {
 
 Refusal Store::define(std::uint64_t key, const wire::SeriesDefinition& definition) {
   auto& instance = *attached_.at(key);
+  const auto reason = define(instance, definition);
+  log_message(record::series, instance.id, definition);
+  return reason;
+}
+
+Refusal Store::define(Instance& instance, const wire::SeriesDefinition& definition) {
   // Beyond its limit a client still has its overflow series, one a family.
   if (definition.id >= limits_.max_series_per_client + limits_.max_families_per_client)
     return count(Refusal::client_limit);
   if (!grow(instance, definition.id + std::size_t{1}, 0)) return count(Refusal::total_limit);
   auto& series = instance.series[definition.id];
-  if (definition.family >= instance.families.size() || instance.families[definition.family] == none) {
-    series.is_refused = series.series == none;
-    return count(Refusal::unknown_family);
-  }
+  // One that is defined by memory and by frame, or again after a reconnect, is counted once.
+  const auto refuse = [&](Refusal reason) {
+    return series.series == none && std::exchange(series.is_refused, true) ? reason : count(reason);
+  };
+  if (definition.family >= instance.families.size() || instance.families[definition.family] == none)
+    return refuse(Refusal::unknown_family);
   const auto family = instance.families[definition.family];
   const auto growth = instance.own_series >= limits_.max_series_per_client ? SeriesTable::Growth::client_is_full
                                                                            : SeriesTable::Growth::allowed;
   if (series.series != none && table_.family_of(series.series) != family) return count(Refusal::redefined);
   const auto found = table_.define(family, definition.label_values, growth);
-  if (found.index == none) {
-    series.is_refused = series.series == none;
-    return count(found.reason);
-  }
+  if (found.index == none) return refuse(found.reason);
   if (series.series != none) {  // said again after a reconnect; what was diverted stays so
     const bool is_same = series.series == found.index || table_.is_overflow(series.series);
     return is_same ? Refusal::none : count(Refusal::redefined);
   }
   const auto kind = table_.kind(family);
   const auto first_bucket = instance.buckets.size();
-  if (kind == wire::MetricKind::histogram && !grow(instance, 0, table_.bucket_count(family))) {
-    series.is_refused = true;
-    return count(Refusal::total_limit);
-  }
+  if (kind == wire::MetricKind::histogram && !grow(instance, 0, table_.bucket_count(family)))
+    return refuse(Refusal::total_limit);
   series.series = found.index;
   series.kind = kind;
   series.is_refused = false;
@@ -201,14 +199,24 @@ Refusal Store::define(std::uint64_t key, const wire::SeriesDefinition& definitio
   return count(found.reason);
 }
 
+/// In the file first: what a page has shown, or an ACK has promised, is there whenever the process ends.
 Result<Done> Store::apply(std::uint64_t key, const wire::Snap& snap) {
   auto& instance = *attached_.at(key);
   if (snap.seq <= instance.last_seq) return Done{};  // said before; gauges may have moved on since
+  log(record::snap, instance.id, snap.payload);
+  return apply(instance, snap);
+}
+
+Result<Done> Store::apply(Instance& instance, const wire::Snap& snap) {
   if (!apply_scalars(instance, snap.integer_ids, snap.integer_values, {}) ||
       !apply_scalars(instance, snap.double_ids, {}, snap.double_values))
     return Error{Errc::protocol, "push frame: SNAP: ids and values do not match"};
   for (const auto point : snap.histograms)
     if (!apply_histogram(instance, point)) return Error{Errc::protocol, "push frame: SNAP: a histogram is malformed"};
+  if (!apply_removed(instance, snap.removed_ids))
+    return Error{Errc::protocol, "push frame: SNAP: the removed ids are malformed"};
+  for (const auto exemplar : snap.exemplars)
+    if (!apply_exemplar(instance, exemplar)) return Error{Errc::protocol, "push frame: SNAP: an exemplar is malformed"};
   if (!snap.is_last) return Done{};
   instance.last_seq = snap.seq;
   instance.is_baseline = false;
@@ -235,7 +243,11 @@ inline void Store::apply_scalar(Instance& instance, std::uint32_t id, double val
     return;
   }
   if (series->kind != wire::MetricKind::counter || !std::isfinite(value)) return counters_.count(Drop::invalid_value);
-  if (value < series->last) return counters_.count(Drop::counter_decrease);
+  if (value < series->last) {
+    // What is read from shared memory overtakes the SNAP on its way.
+    if (!instance.cells) counters_.count(Drop::counter_decrease);
+    return;
+  }
   const bool is_counted_already = instance.is_baseline && !series->has_value;
   if (!is_counted_already) table_.add(series->series, value - series->last);
   series->last = value;
@@ -285,7 +297,10 @@ void Store::add_histogram(Instance& instance, ClientSeries& series, std::span<co
   if (buckets.size() != totals.size()) return counters_.count(Drop::bucket_mismatch);
   const std::span last(instance.buckets.data() + series.buckets, totals.size());
   for (std::size_t i = 0; i < totals.size(); ++i)
-    if (buckets[i] < last[i]) return counters_.count(Drop::counter_decrease);
+    if (buckets[i] < last[i]) {
+      if (!instance.cells) counters_.count(Drop::counter_decrease);
+      return;
+    }
   const bool is_counted_already = instance.is_baseline && !series.has_value;
   for (std::size_t i = 0; i < totals.size(); ++i) {
     if (!is_counted_already) totals[i] += buckets[i] - last[i];
@@ -295,6 +310,36 @@ void Store::add_histogram(Instance& instance, ClientSeries& series, std::span<co
   series.last = sum;
   series.has_value = true;
   ++counters_.samples;
+}
+
+bool Store::apply_removed(Instance& instance, std::string_view ids) {
+  std::uint32_t id = 0;
+  while (!ids.empty()) {
+    if (!wire::take_id(ids, id)) return false;
+    auto* const series = find_series(instance, id);
+    if (series == nullptr) continue;
+    if (series->kind == wire::MetricKind::gauge) {
+      series->has_value = false;
+      table_.clear(series->series);
+    } else {
+      counters_.count(Drop::invalid_value);
+    }
+  }
+  return true;
+}
+
+bool Store::apply_exemplar(Instance& instance, std::string_view bytes) {
+  const auto exemplar = wire::decode_exemplar(bytes);
+  if (!exemplar) return false;
+  const auto* series = find_series(instance, exemplar->id);
+  if (series == nullptr) return true;
+  const auto buckets = series->kind == wire::MetricKind::histogram ? table_.buckets(series->series).size() : 1;
+  if (series->kind == wire::MetricKind::gauge || exemplar->bucket >= buckets || !std::isfinite(exemplar->value) ||
+      !exemplar->trace.is_valid())
+    counters_.count(Drop::invalid_value);
+  else if (!table_.note(series->series, *exemplar))
+    counters_.count(Drop::exemplar_limit);
+  return true;
 }
 
 void Store::add_report(Instance& instance, const wire::ClientReport& report) {
@@ -315,6 +360,7 @@ void Store::detach(std::uint64_t key, SteadyTime now) {
   auto& instance = *found->second;
   attached_.erase(found);
   instance.key = 0;
+  take_shared(instance);
   // Kept even if nothing was applied yet: forgotten, it would come back as one that has been counted before.
   instance.lost_at = now;
 }
@@ -325,12 +371,14 @@ void Store::retire(std::uint64_t key) {
   auto& instance = *found->second;
   attached_.erase(found);
   retire(instance);
+  log(record::forget, instance.id, {});
   forget(wire::InstanceId(instance.id));
 }
 
 /// Takes the instance's gauges off the page. What it has counted stays in the totals and in its memory, so that it
 /// neither disappears nor counts twice should the instance come back after all.
 void Store::retire(Instance& instance) {
+  log(record::retire, instance.id, {});
   instance.is_retired = true;
   instance.key = 0;
   for (auto& series : instance.series) {
@@ -346,10 +394,27 @@ void Store::retire(Instance& instance) {
 void Store::sweep(SteadyTime now) {
   for (const auto& [id, instance] : instances_)
     if (instance->key == 0 && !instance->is_retired && instance->lost_at + limits_.grace <= now) retire(*instance);
+  forget_the_dead();
+}
+
+/// A client whose process has ended never comes back: it goes at once, like one that has said so.
+void Store::forget_the_dead() {
+  std::vector<wire::InstanceId> dead;
+  for (const auto& [id, instance] : instances_)
+    if (instance->key == 0 && instance->peer.pid > 0 && net::has_ended(instance->peer.pid)) dead.push_back(id);
+  for (const auto& id : dead) {
+    auto& instance = *instances_.at(id);
+    take_shared(instance);
+    if (!instance.is_retired) retire(instance);
+    log(record::forget, id, {});
+    forget(id);
+  }
 }
 
 metrics::Snapshot Store::snapshot(SteadyTime now) {
   sweep(now);
+  take_all_shared();
+  save_contributors();
   table_.begin_merge();
   for (const auto& [id, instance] : instances_)
     for (const auto& series : instance->series)
@@ -383,7 +448,8 @@ std::vector<ClientInfo> Store::clients() const {
 Levels Store::levels() const {
   const auto is_lost = [](const auto& entry) { return entry.second->key == 0 && !entry.second->is_retired; };
   const auto lost = std::count_if(instances_.begin(), instances_.end(), is_lost);
-  return {attached_.size(), static_cast<std::size_t>(lost), table_.series_count(), table_.family_count()};
+  return {attached_.size(), static_cast<std::size_t>(lost), table_.series_count(), table_.family_count(),
+          file_ != nullptr};
 }
 
 asio::awaitable<Result<metrics::Snapshot>> Store::collect(Deadline) {

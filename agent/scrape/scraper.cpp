@@ -277,6 +277,17 @@ std::vector<SourceStatus> Scraper::status() const {
   return all;
 }
 
+std::string Scraper::explain(const Selection& selection) const {
+  std::string all;
+  for (const auto& slot : impl_->slots()) {
+    const auto& id = slot->source->id();
+    if (!selection.includes(id)) continue;
+    const auto text = slot->source->explain();
+    if (!text.empty()) all.append("-- " + id.kind + ' ' + id.target + '\n').append(text);
+  }
+  return all;
+}
+
 std::vector<MetricSpec> Scraper::specs() const {
   std::vector<MetricSpec> all;
   for (const auto& slot : impl_->slots()) {

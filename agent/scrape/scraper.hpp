@@ -64,6 +64,8 @@ class Scraper {
                                                                                    Deadline deadline);
 
   [[nodiscard]] std::vector<SourceStatus> status() const;
+  /// @return explain() of the selected sources, each below its kind and name.
+  [[nodiscard]] std::string explain(const Selection& selection) const;
   /// @return the sources' specs, in the order they were added, and the scraper's own.
   [[nodiscard]] std::vector<metrics::MetricSpec> specs() const;
 

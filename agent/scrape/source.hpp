@@ -40,6 +40,10 @@ class Source {
   /// What the page says of this source when the attempt ended in `error` (or is still running past its deadline):
   /// "up 0" and whatever tells why, in bounded words. Pure: no I/O.
   [[nodiscard]] virtual metrics::Snapshot down(const Error& error) const = 0;
+
+  /// @return what the last collection asked of the target, how often that is asked, and what stood in the way: text for
+  /// people. Empty where a source has nothing to tell.
+  [[nodiscard]] virtual std::string explain() const { return {}; }
 };
 
 }  // namespace midst::scrape

@@ -107,6 +107,7 @@ class Site {
   asio::awaitable<Response> probe(Request request) const;
   asio::awaitable<Response> scrape_once(Request request) const;
   asio::awaitable<Response> discover(Request request) const;
+  asio::awaitable<Response> queries(Request request) const;
   asio::awaitable<Response> role(Request request) const;
   asio::awaitable<Response> healthy(Request request) const;
   asio::awaitable<Response> ready(Request request) const;
@@ -139,16 +140,27 @@ constexpr std::string_view reading = "GET, HEAD";
 constexpr std::string_view writing = "PUT, POST";
 
 constexpr Route routes[] = {
-    {"/metrics", reading, &Site::metrics},       {"/metrics/redis", reading, &Site::view},
-    {"/metrics/postgres", reading, &Site::view}, {"/metrics/pgbouncer", reading, &Site::view},
-    {"/metrics/api", reading, &Site::view},      {"/probe", reading, &Site::probe},
-    {"/scrape", reading, &Site::scrape_once},    {"/discover-cluster-nodes", reading, &Site::discover},
-    {"/primary", reading, &Site::role},          {"/replica", reading, &Site::role},
-    {"/-/healthy", reading, &Site::healthy},     {"/-/ready", reading, &Site::ready},
-    {"/-/reload", writing, &Site::reload},       {"/api/v1/status", reading, &Site::status},
-    {"/api/v1/live", reading, &Site::live},      {"/", reading, &Site::asset},
-    {"/ui/app.js", reading, &Site::asset},       {"/ui/style.css", reading, &Site::asset},
-    {"/ui/icon.svg", reading, &Site::asset},     {"/favicon.ico", reading, &Site::asset},
+    {"/metrics", reading, &Site::metrics},
+    {"/metrics/redis", reading, &Site::view},
+    {"/metrics/postgres", reading, &Site::view},
+    {"/metrics/pgbouncer", reading, &Site::view},
+    {"/metrics/api", reading, &Site::view},
+    {"/probe", reading, &Site::probe},
+    {"/scrape", reading, &Site::scrape_once},
+    {"/discover-cluster-nodes", reading, &Site::discover},
+    {"/queries", reading, &Site::queries},
+    {"/primary", reading, &Site::role},
+    {"/replica", reading, &Site::role},
+    {"/-/healthy", reading, &Site::healthy},
+    {"/-/ready", reading, &Site::ready},
+    {"/-/reload", writing, &Site::reload},
+    {"/api/v1/status", reading, &Site::status},
+    {"/api/v1/live", reading, &Site::live},
+    {"/", reading, &Site::asset},
+    {"/ui/app.js", reading, &Site::asset},
+    {"/ui/style.css", reading, &Site::asset},
+    {"/ui/icon.svg", reading, &Site::asset},
+    {"/favicon.ico", reading, &Site::asset},
 };
 
 bool is_allowed(std::string_view methods, std::string_view method) {
@@ -273,6 +285,21 @@ std::string Site::known_targets() const {
   for (const auto& source : scraper_->status())
     if (!source.id.target.empty()) names.insert(source.id.target);
   return names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "));
+}
+
+asio::awaitable<Response> Site::queries(Request request) const {
+  if (!options_.queries || !hooks_.statement_texts)
+    co_return plain(404, "the texts of statements are off; set queries = true under [web] to turn them on");
+  const auto selected = select(request, "postgres");
+  if (!selected) co_return selected.error();
+  std::string document;
+  for (const auto& [target, texts] : hooks_.statement_texts()) {
+    if (!selected->includes({"postgres", target})) continue;
+    document.append(document.empty() ? R"({"target":)" : R"(,{"target":)");
+    text::append_json_string(document, target);
+    document.append(R"(,"queries":)").append(texts).push_back('}');
+  }
+  co_return json(R"({"targets":[)" + document + "]}");
 }
 
 /// For load balancers: 200 when the Postgres target is of that role, 404 when it is of the other, 503 when it is down.

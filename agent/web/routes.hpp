@@ -23,6 +23,7 @@ struct WebOptions {
   bool lifecycle = false;                          ///< `[web] lifecycle`: whether /-/reload works.
   bool probe = false;                              ///< `[web] probe`: whether /probe and /scrape work.
   bool discovery = false;                          ///< `[web] discovery`: whether /discover-cluster-nodes works.
+  bool queries = false;                            ///< `[web] queries`: whether /queries works.
   std::string view;                                ///< What /metrics shows: one of views(), or empty for everything.
 };
 
@@ -41,6 +42,8 @@ struct Hooks {
   std::function<asio::awaitable<Result<std::shared_ptr<const metrics::Exposition>>>(ProbeRequest)> scrape_once;
   /// /discover-cluster-nodes: the addresses of a target's cluster. Empty: there is no such page.
   std::function<asio::awaitable<Result<std::vector<std::string>>>(std::string target, Deadline)> discover;
+  /// /queries: (target, JSON array of its statements' texts) of each Postgres target. Empty: there is no such page.
+  std::function<std::vector<std::pair<std::string, std::string>>()> statement_texts;
   std::function<std::vector<Counter>()> counters;       ///< For /api/v1/live. Empty: none.
   Deadline started = std::chrono::steady_clock::now();  ///< Of the process; for the uptime.
 };

@@ -42,6 +42,9 @@ push::ClientOptions push_options(const Config& config) {
   options.socket_path = config.push_socket;
   options.flush_interval = config.push_interval;
   options.resource = fmt::format("midst-api {}", version());
+  options.on_problem = [](std::string_view what, std::string_view detail) {
+    log::warn("push: something counts nowhere", {{"what", what}, {"detail", detail}});
+  };
   return options;
 }
 

@@ -48,8 +48,8 @@ Middleware::Middleware(const Router& router, Metrics& metrics, MiddlewareLimits 
 }
 
 asio::awaitable<net::Response> Middleware::handle(net::Request request) {
-  const auto method = method_label(request.method);
-  RequestRecord record(metrics_, method);
+  auto record = metrics_.begin_request(request.method);
+  record.set_traceparent(request.header("traceparent"));
   auto match = router_.match(request.method, request.path);
   record.set_route(match.label);
   Call call;
@@ -65,7 +65,7 @@ asio::awaitable<net::Response> Middleware::handle(net::Request request) {
   response.headers.emplace_back("X-API-Version", api_version);
   response.headers.emplace_back("X-Content-Type-Options", "nosniff");
   record.set_status(response.status);
-  log_answer(match, method, request_id, response.status, record.elapsed());
+  log_answer(match, record.method(), request_id, response.status, record.elapsed());
   co_return response;
 }
 

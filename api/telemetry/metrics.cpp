@@ -2,7 +2,6 @@
 
 #include "lib/base/process_usage.hpp"
 
-#include <array>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,9 +14,6 @@ const std::vector<double> request_bounds{.001, .0025, .005, .01, .025, .05, .1, 
 const std::vector<double> query_bounds{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5};
 const std::vector<double> redis_bounds{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1};
 
-constexpr std::array<std::string_view, 9> known_methods{"GET",    "HEAD",    "POST",    "PUT",  "PATCH",
-                                                        "DELETE", "OPTIONS", "CONNECT", "TRACE"};
-
 double seconds(std::chrono::nanoseconds duration) {
   return std::chrono::duration<double>(duration).count();
 }
@@ -27,25 +23,19 @@ double seconds(std::chrono::nanoseconds duration) {
 struct Metrics::Instruments {
   explicit Instruments(push::Client& client);
 
-  push::Family<push::Counter> requests;
-  push::Family<push::Histogram> request_duration;
   push::Family<push::Counter> queries, query_errors;
   push::Family<push::Histogram> query_duration;
   push::Family<push::Counter> redis_operations;
   push::Family<push::Histogram> redis_duration;
   push::Family<push::Counter> cache_hits, cache_misses, cache_errors;
-  push::Gauge in_flight, open_connections;
+  push::Gauge open_connections;
+  std::unique_ptr<push::HttpMetrics> http;
   push::Gauge pool_idle, pool_busy, pool_waiting;
   push::Counter unreadable_requests;
 };
 
 Metrics::Instruments::Instruments(push::Client& client)
-    : requests(client.counter("http_requests_total", "HTTP requests answered, by route template.",
-                              {"method", "route", "status"})),
-      request_duration(client.histogram("http_request_duration_seconds",
-                                        "Time from a request's last byte to its answer being ready.", request_bounds,
-                                        {"method", "route"})),
-      queries(client.counter("db_queries_total", "Statements sent to the database.", {"operation", "table"})),
+    : queries(client.counter("db_queries_total", "Statements sent to the database.", {"operation", "table"})),
       query_errors(client.counter("db_query_errors_total", "Statements that yielded no rows, by reason.",
                                   {"operation", "table", "reason"})),
       query_duration(client.histogram("db_query_duration_seconds",
@@ -61,7 +51,6 @@ Metrics::Instruments::Instruments(push::Client& client)
                                   {"cache_type", "reason"})) {
   const auto connections = client.gauge("active_connections",
                                         "Requests in flight (http) and open client connections (http_open).", {"type"});
-  in_flight = connections.with({"http"});
   open_connections = connections.with({"http_open"});
   const auto pool =
       client.gauge("db_pool_connections",
@@ -71,7 +60,10 @@ Metrics::Instruments::Instruments(push::Client& client)
   pool_waiting = pool.with({"waiting"});
   unreadable_requests =
       client.counter("api_http_unreadable_requests_total", "Requests refused before they could be routed.").with({});
-  in_flight.set(0);
+  push::HttpMetricsOptions http_options;
+  http_options.duration_bounds = request_bounds;
+  http_options.in_flight = connections.with({"http"});
+  http = std::make_unique<push::HttpMetrics>(client, std::move(http_options));
   open_connections.set(0);
   unreadable_requests.add(0);
 }
@@ -129,8 +121,12 @@ Metrics::Metrics(push::ClientOptions options, std::string_view version)
 
 Metrics::~Metrics() = default;
 
+push::HttpRequest Metrics::begin_request(std::string_view method) {
+  return instruments_->http->begin(method);
+}
+
 void Metrics::expect_route(std::string_view method, std::string_view route) {
-  for (const std::string_view status : {"500", "503"}) instruments_->requests.with({method, route, status}).add(0);
+  for (const unsigned status : {500U, 503U}) instruments_->http->expect(method, route, status);
 }
 
 void Metrics::expect_cache(std::string_view cache_type) {
@@ -184,27 +180,6 @@ bool Metrics::flush(std::chrono::milliseconds timeout) {
 
 push::ClientStats Metrics::stats() const {
   return client_->stats();
-}
-
-RequestRecord::RequestRecord(Metrics& metrics, std::string_view method) : metrics_(metrics), method_(method) {
-  metrics_.instruments_->in_flight.add(1);
-}
-
-RequestRecord::~RequestRecord() {
-  auto& instruments = *metrics_.instruments_;
-  instruments.in_flight.add(-1);
-  instruments.requests.with({method_, route_, std::to_string(status_)}).add();
-  instruments.request_duration.with({method_, route_}).observe(seconds(elapsed()));
-}
-
-std::chrono::nanoseconds RequestRecord::elapsed() const noexcept {
-  return std::chrono::steady_clock::now() - start_;
-}
-
-std::string_view method_label(std::string_view method) noexcept {
-  for (const auto known : known_methods)
-    if (method == known) return known;
-  return "_OTHER";
 }
 
 }  // namespace midst::api

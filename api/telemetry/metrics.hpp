@@ -3,6 +3,7 @@
 #pragma once
 
 #include "lib/push/client.hpp"
+#include "lib/push/http_metrics.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -23,6 +24,8 @@ class Metrics {
   Metrics(const Metrics&) = delete;
   Metrics& operator=(const Metrics&) = delete;
 
+  /// A request has come; it counts itself when it ends.
+  [[nodiscard]] push::HttpRequest begin_request(std::string_view method);
   /// Makes the server-error series of a route exist at zero, so that the first failure is seen by rate().
   void expect_route(std::string_view method, std::string_view route);
   /// Makes the hit and miss series of a cache exist at zero.
@@ -51,7 +54,6 @@ class Metrics {
   [[nodiscard]] push::ClientStats stats() const;
 
  private:
-  friend class RequestRecord;
   struct Instruments;
   class ProcessSampler;
 
@@ -59,33 +61,5 @@ class Metrics {
   std::unique_ptr<ProcessSampler> process_;
   std::unique_ptr<push::Client> client_;  // Last: its thread uses the others and ends first.
 };
-
-/// One request in flight. Counts itself exactly once when it is destroyed, however the request ended, so that an
-/// aborted client neither leaks the in-flight gauge nor is missing from the counters.
-class RequestRecord {
- public:
-  /// Starts the clock and raises the in-flight gauge.
-  /// @param method  a label that is bounded already, see method_label(); must outlive the record.
-  RequestRecord(Metrics& metrics, std::string_view method);
-  ~RequestRecord();
-  RequestRecord(const RequestRecord&) = delete;
-  RequestRecord& operator=(const RequestRecord&) = delete;
-
-  /// The template of the matched route; must outlive the record. "unmatched" before it is set.
-  void set_route(std::string_view route) noexcept { route_ = route; }
-  /// The status that is sent. A record that never had one counts as 499: the request ended without an answer.
-  void set_status(unsigned status) noexcept { status_ = status; }
-  [[nodiscard]] std::chrono::nanoseconds elapsed() const noexcept;
-
- private:
-  Metrics& metrics_;
-  std::string_view method_;
-  std::string_view route_ = "unmatched";
-  unsigned status_ = 499;  // nginx's word for "the client closed the request".
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-};
-
-/// @return the method if it is one of RFC 9110 and RFC 5789, else "_OTHER"; a literal.
-[[nodiscard]] std::string_view method_label(std::string_view method) noexcept;
 
 }  // namespace midst::api

@@ -10,8 +10,11 @@
 #include <grp.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <poll.h>
+#include <pwd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -93,16 +96,6 @@ bool is_abandoned(const sockaddr_un& address) {
   if (probe.get() < 0) return false;
   if (::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return false;
   return errno == ECONNREFUSED;
-}
-
-Result<gid_t> find_group(const std::string& group) {
-  if (const auto number = text::parse_integer(group); number && *number >= 0) return static_cast<gid_t>(*number);
-  std::vector<char> buffer(16 * 1024);
-  struct group entry {};
-  struct group* found = nullptr;
-  if (::getgrnam_r(group.c_str(), &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr)
-    return Error{Errc::config, fmt::format("no group \"{}\" on this system", group)};
-  return entry.gr_gid;
 }
 
 /// Makes room for a new socket file: nothing, or what a dead process left. Errors are sentences without the address.
@@ -346,6 +339,77 @@ Result<PeerCredentials> peer_credentials(int descriptor) {
   if (peer.pid == 0 && peer.uid == static_cast<uid_t>(-1))
     return Error{Errc::unsupported, "no peer credentials: not a Unix socket"};
   return PeerCredentials{peer.pid, peer.uid, peer.gid};
+}
+
+Result<gid_t> find_group(const std::string& group) {
+  if (const auto number = text::parse_integer(group); number && *number >= 0) return static_cast<gid_t>(*number);
+  std::vector<char> buffer(16 * 1024);
+  struct group entry {};
+  struct group* found = nullptr;
+  if (::getgrnam_r(group.c_str(), &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr)
+    return Error{Errc::config, fmt::format("no group \"{}\" on this system", group)};
+  return entry.gr_gid;
+}
+
+ssize_t receive(int socket, std::span<char> buffer, Descriptor& passed) noexcept {
+  constexpr std::size_t most_descriptors = 8;
+  iovec data{buffer.data(), buffer.size()};
+  alignas(cmsghdr) char control[CMSG_SPACE(most_descriptors * sizeof(int))];
+  msghdr message{};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  ssize_t size = -1;
+  do {
+    size = ::recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  } while (size < 0 && errno == EINTR);
+  if (size < 0) return errno == EWOULDBLOCK ? -EAGAIN : -errno;
+  for (auto* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
+    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+    const auto count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (std::size_t i = 0; i < count; ++i) {
+      int number = -1;
+      std::memcpy(&number, CMSG_DATA(header) + i * sizeof number, sizeof number);
+      Descriptor owned(number);
+      if (passed.get() < 0) passed = std::move(owned);
+    }
+  }
+  return size;
+}
+
+Result<uid_t> find_user(const std::string& user) {
+  if (const auto number = text::parse_integer(user); number && *number >= 0) return static_cast<uid_t>(*number);
+  std::vector<char> buffer(16 * 1024);
+  struct passwd entry {};
+  struct passwd* found = nullptr;
+  if (::getpwnam_r(user.c_str(), &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr)
+    return Error{Errc::config, fmt::format("no user \"{}\" on this system", user)};
+  return entry.pw_uid;
+}
+
+std::vector<gid_t> groups_of(uid_t user) {
+  std::vector<char> buffer(16 * 1024);
+  struct passwd entry {};
+  struct passwd* found = nullptr;
+  if (::getpwuid_r(user, &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr) return {};
+  std::vector<gid_t> groups(256);
+  int count = static_cast<int>(groups.size());
+  if (::getgrouplist(entry.pw_name, entry.pw_gid, groups.data(), &count) < 0) count = static_cast<int>(groups.size());
+  groups.resize(static_cast<std::size_t>(count));
+  return groups;
+}
+
+bool has_ended(pid_t pid) noexcept {
+  const Descriptor process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  if (process.get() < 0) return errno == ESRCH;
+  pollfd ended{process.get(), POLLIN, 0};
+  return ::poll(&ended, 1, 0) > 0;
+}
+
+bool keep_with_systemd(const Descriptor& descriptor, std::string_view name) {
+  const int number = descriptor.get();
+  return ::sd_pid_notify_with_fds(0, 0, fmt::format("FDSTORE=1\nFDNAME={}", name).c_str(), &number, 1) > 0;
 }
 
 Result<std::vector<NamedDescriptor>> systemd_descriptors() {

@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -48,6 +49,8 @@ class SocketPath {
   ~SocketPath();
 
   [[nodiscard]] const std::string& text() const noexcept { return path_; }
+  /// Leaves the file where it is.
+  void release() noexcept { path_.clear(); }
 
  private:
   void remove() noexcept;
@@ -56,6 +59,19 @@ class SocketPath {
   dev_t device_ = 0;
   ino_t inode_ = 0;
 };
+
+/// Reads what is there without waiting, and a descriptor that came along; of several the first.
+/// @return bytes read, 0 at the end, or a negative errno (-EAGAIN: nothing is there).
+[[nodiscard]] ssize_t receive(int socket, std::span<char> buffer, Descriptor& passed) noexcept;
+
+/// @return the number of a user or group, given by name or number; Errc::config when there is none of that name.
+[[nodiscard]] Result<uid_t> find_user(const std::string& user);
+[[nodiscard]] Result<gid_t> find_group(const std::string& group);
+/// @return the groups of a user, 256 at most; none when the system does not know the user. May ask the network.
+[[nodiscard]] std::vector<gid_t> groups_of(uid_t user);
+
+/// @return whether a process of this pid namespace has ended, or was never there.
+[[nodiscard]] bool has_ended(pid_t pid) noexcept;
 
 /// Where to listen: a TCP host and port, or the absolute path of a Unix socket.
 struct ListenAddress {
@@ -116,6 +132,10 @@ struct NamedDescriptor {
   std::string name;
   Descriptor descriptor;
 };
+
+/// Hands a copy to systemd, which passes it to the next process of this service under that name (FDSTORE=1,
+/// sd_notify(3)); needs FileDescriptorStoreMax= in the unit. @return whether systemd was told.
+bool keep_with_systemd(const Descriptor& descriptor, std::string_view name);
 
 /// @return what systemd passed to this process (sd_listen_fds(3)), in its order; empty without socket activation.
 /// Takes the variables out of the environment, so the second call returns nothing. Errc::internal when they are broken.

@@ -1,21 +1,22 @@
 // The push client: counters, gauges and histograms of an instrumented program, sent to midst-agent over its Unix
-// socket as cumulative snapshots. The one installed public header. Never blocks, never throws after construction:
+// socket as cumulative snapshots. Never blocks, never throws after construction:
 // without an agent it keeps counting and reconnects for ever; nothing counted is lost by that.
 #pragma once
 
-#include <atomic>
-#include <bit>
+#include "lib/push/instruments.hpp"
+
 #include <chrono>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
-#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace midst::push {
@@ -27,7 +28,11 @@ struct ClientOptions {
   std::string socket_path = "/run/midst-agent/push.sock";
   std::chrono::milliseconds flush_interval{1000};  ///< 100 ms … 10 s; clamped.
   std::size_t max_series = 10'000;                 ///< Of this client; one more gets the family's overflow series.
-  std::string resource;                            ///< Free text for the agent's status page ("midst-api 0.1.0").
+  bool shared_memory = true;  ///< Counters and histograms outlive SIGKILL of this process, where the system has memfd.
+  std::string resource;       ///< Free text for the agent's status page ("midst-api 0.1.0").
+  /// Told of refused declarations, throwing callbacks and an agent that refuses something; `detail` is its name or the
+  /// reason. Called on any thread; must not throw, and not call the client. Unset: a line on standard error.
+  std::function<void(std::string_view what, std::string_view detail)> on_problem;
 };
 
 /// What the client has done; most of it is also sent to the agent.
@@ -41,105 +46,50 @@ struct ClientStats {
 
 class Client;
 
-/// What the three series types touch at every call; not for use by others.
 namespace detail {
 class Parts;
-/// 64 bits of a whole number or of a double; who allocated it knows which.
-using Cell = std::atomic<std::uint64_t>;
-inline constexpr std::uint32_t chunk_cells = 1024;
-
-/// The cells of the calling thread in the client it used last. Each cell has one writer, its thread; the flush thread
-/// reads. Trivial on purpose: it can be read at any time of a thread's life.
-struct ThreadCells {
-  std::uint32_t client = std::numeric_limits<std::uint32_t>::max();
-  const std::atomic<Cell*>* chunks = nullptr;
-};
-extern constinit thread_local ThreadCells this_thread;
-
-/// The way when `this_thread` is of another client or has no such chunk yet. @return the first of the cells, or nullptr
-/// when the client is gone or the thread is ending.
-Cell* touch(std::uint32_t client, std::uint32_t cell) noexcept;
-/// Add under a lock, for threads in which touch() finds nothing.
-void add_locked(std::uint32_t client, std::uint32_t cell, std::uint64_t amount) noexcept;
-void add_locked(std::uint32_t client, std::uint32_t cell, double amount) noexcept;
-
-inline Cell* find(std::uint32_t client, std::uint32_t cell) noexcept {
-  if (this_thread.client == client) [[likely]]
-    if (auto* chunk = this_thread.chunks[cell / chunk_cells].load(std::memory_order_relaxed)) [[likely]]
-      return chunk + cell % chunk_cells;
-  return touch(client, cell);
 }
-inline void add(Cell& cell, std::uint64_t amount) noexcept {
-  cell.store(cell.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
-}
-inline void add(Cell& cell, double amount) noexcept {
-  const auto before = std::bit_cast<double>(cell.load(std::memory_order_relaxed));
-  cell.store(std::bit_cast<std::uint64_t>(before + amount), std::memory_order_relaxed);
-}
-template <class Amount>
-void add(std::uint32_t client, std::uint32_t first, std::uint32_t offset, Amount amount) noexcept {
-  if (auto* cells = find(client, first)) return add(cells[offset], amount);
-  add_locked(client, first + offset, amount);
-}
-}  // namespace detail
 
-/// A counter series. Cheap to copy; valid as long as its Client. add() is one relaxed load and store in memory of the
-/// calling thread: no lock, no allocation after a thread's first touch, no clock, no syscall.
-class Counter {
- public:
-  Counter() = default;
-  /// @param amount  not negative and finite; anything else is ignored.
-  void add(double amount = 1) const noexcept {
-    // Whole amounts have a cell of their own: adding integers takes half the time, and they stay exact.
-    if (amount >= 0 && amount <= 4294967295.0 && amount == static_cast<double>(static_cast<std::uint64_t>(amount)))
-      return detail::add(client_, cell_, 0, static_cast<std::uint64_t>(amount));
-    if (amount > 0 && amount <= std::numeric_limits<double>::max()) detail::add(client_, cell_, 1, amount);
-  }
-
- private:
-  friend class Client;
-  std::uint32_t client_ = 0, cell_ = 0;  ///< First of two cells: the whole amounts, then the rest.
-};
-
-/// A gauge series; set() replaces, add() changes. Shared between threads by one atomic.
-class Gauge {
- public:
-  Gauge() = default;
-  void set(double value) const noexcept;
-  void add(double amount) const noexcept;
-
- private:
-  friend class Client;
-  std::atomic<double>* value_ = nullptr;
-};
-
-/// A histogram series with fixed bounds; observe() touches memory of the calling thread only.
-class Histogram {
- public:
-  Histogram() = default;
-  /// @param value  finite; anything else is ignored, for one infinity would spoil the sum for ever.
-  void observe(double value) const noexcept;
-
- private:
-  friend class Client;
-  std::uint32_t client_ = 0, cell_ = 0;  ///< First of bounds + 2 cells: the buckets, then the sum.
-  std::span<const double> bounds_;
+/// A declaration that says more than name, help and label names.
+struct FamilyOptions {
+  std::string name, help;
+  std::vector<std::string> label_names;
+  /// OpenMetrics' unit, which the name ends in; empty: seconds, bytes or ratio where the name says so.
+  std::string unit;
+  std::vector<std::pair<std::string, std::string>> constant_labels;  ///< On every series; with() is not given them.
 };
 
 /// A family: its name, help and label names; series come from it by label values.
-/// Looking a series up takes a lock and a hash; keep the handle where it is hot.
+/// A thread remembers its last 128 look-ups: one of them takes a hash and a comparison, any other a lock. Where even
+/// that is much, keep the handle.
 template <class Series>
 class Family {
  public:
   Family() = default;
   /// @return the series of these label values (as many as the family has label names), made at first use.
-  [[nodiscard]] Series with(std::initializer_list<std::string_view> label_values) const;
+  [[nodiscard]] Series with(std::initializer_list<std::string_view> label_values) const {
+    return with(std::span<const std::string_view>(label_values.begin(), label_values.size()));
+  }
+  [[nodiscard]] Series with(std::span<const std::string_view> label_values) const;
+  /// @return whether its declaration was accepted.
+  [[nodiscard]] bool is_valid() const noexcept { return client_ != nullptr; }
+  /// Takes a gauge off the page until it is set again. What counters and histograms have counted stays in the totals,
+  /// as if their process had ended, hence they have no such call.
+  void remove(std::initializer_list<std::string_view> label_values) const requires std::same_as<Series, Gauge> {
+    remove(std::span<const std::string_view>(label_values.begin(), label_values.size()));
+  }
+  void remove(std::span<const std::string_view> label_values) const requires std::same_as<Series, Gauge>;
 
  private:
   friend class Client;
   Client* client_ = nullptr;
   std::uint32_t family_ = 0;
 };
+
+/// When this signal ends the process, sends the last totals of its clients first, within 60 ms; for programs that do
+/// not handle SIGTERM themselves. A signal that leaves no handler a chance (SIGKILL) still costs what was counted since
+/// the last flush. @return whether it will; a signal that has a handler or is ignored stays as it is.
+bool deliver_at_signal(int number) noexcept;
 
 class Client {
  public:
@@ -161,7 +111,16 @@ class Client {
   [[nodiscard]] Family<Histogram> histogram(std::string_view name, std::string_view help, std::vector<double> bounds,
                                             std::vector<std::string> label_names = {});
 
-  /// Called on the flush thread before each snapshot; for gauges that are read rather than counted.
+  /// The same with a unit and constant labels.
+  [[nodiscard]] Family<Counter> counter(FamilyOptions options);
+  [[nodiscard]] Family<Gauge> gauge(FamilyOptions options, GaugeMerge merge);
+  [[nodiscard]] Family<Histogram> histogram(FamilyOptions options, std::vector<double> bounds);
+
+  /// Declares a gauge without labels that is read rather than set: `function` is called as in before_flush().
+  void gauge_callback(std::string_view name, std::string_view help, std::function<double()> function,
+                      GaugeMerge merge = GaugeMerge::sum);
+  /// Called on the flush thread before each snapshot, the last one included: what it uses must outlive the client. One
+  /// that throws is reported and called again next time.
   void before_flush(std::function<void()> callback);
 
   /// Sends a snapshot now and waits until the agent has acknowledged it; for tests and for exit paths.
@@ -175,6 +134,7 @@ class Client {
   friend class Family;
   template <class Series>
   Family<Series> family(const std::optional<std::uint32_t>& id);
+  void remove(std::uint32_t family, std::span<const std::string_view> label_values);
   Counter series(const Counter*, std::uint32_t family, std::span<const std::string_view> label_values);
   Gauge series(const Gauge*, std::uint32_t family, std::span<const std::string_view> label_values);
   Histogram series(const Histogram*, std::uint32_t family, std::span<const std::string_view> label_values);

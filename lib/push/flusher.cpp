@@ -1,11 +1,12 @@
 #include "lib/push/flusher.hpp"
 
-#include "lib/base/log.hpp"
+#include "lib/push/ending.hpp"
 
 #include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <exception>
 #include <utility>
 
 namespace midst::push::detail {
@@ -52,8 +53,10 @@ void Flusher::run() {
     }
     work();
     wait(std::min({phase_ == Phase::down ? next_attempt_ : answer_due_, next_tick_}));
+    if (is_ending()) break;
   }
   finish();
+  if (is_ending()) has_delivered();
 }
 
 /// One round: whatever can be done without waiting.
@@ -72,6 +75,11 @@ void Flusher::work() {
 void Flusher::connect(Clock::time_point now) {
   if (!connection_.open()) return disconnect(now);
   wire::Hello hello;
+  hello.features = wire::feature_exemplars;
+  if (options_.memory >= 0) {
+    hello.features |= shared::feature;
+    connection_.pass(options_.memory);
+  }
   hello.instance = options_.instance;
   hello.start_time_ns = options_.start_time_ns;
   hello.library = "midst-cpp/0.1";
@@ -101,17 +109,30 @@ void Flusher::tick(Clock::time_point now) {
     ++stats_.skipped_flushes;
     return;
   }
+  start_snapshot();
+}
+
+/// Nothing that the program's own functions throw ends the thread, or the program with it.
+void Flusher::call_back() {
   std::vector<std::function<void()>> callbacks;
   {
     const std::lock_guard lock(requests_.mutex);
     callbacks = requests_.before_flush;
     wanted_ = requests_.wanted;
   }
-  for (const auto& callback : callbacks) callback();
-  start_snapshot();
+  for (const auto& callback : callbacks) {
+    try {
+      callback();
+    } catch (const std::exception& problem) {
+      if (!std::exchange(has_reported_callback_, true)) options_.report("a callback has thrown", problem.what());
+    } catch (...) {
+      if (!std::exchange(has_reported_callback_, true)) options_.report("a callback has thrown", "no exception");
+    }
+  }
 }
 
 void Flusher::start_snapshot() {
+  call_back();
   covered_ = wanted_;
   wire::Snap head;
   head.seq = ++seq_;
@@ -225,7 +246,7 @@ bool Flusher::handle_ack(std::string_view payload) {
 bool Flusher::handle_err(std::string_view payload) {
   const auto err = wire::decode_err(payload);
   if (!err) return false;
-  log::warn("push: the agent refused something", {{"reason", err->text}});
+  options_.report("the agent refused something", err->text);
   if (err->code == wire::ErrorCode::family_refused) registry_.refuse_family(err->family);
   if (err->is_fatal) backoff_ = longest_backoff;
   return !err->is_fatal;

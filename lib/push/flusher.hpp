@@ -37,6 +37,8 @@ struct FlusherOptions {
   std::chrono::milliseconds flush_interval;
   wire::InstanceId instance;
   std::uint64_t start_time_ns;
+  Registry::Report report;
+  int memory = -1;  ///< To be passed to the agent; -1: none.
 };
 
 class Flusher {
@@ -61,6 +63,7 @@ class Flusher {
   void disconnect(Clock::time_point now);
   void tick(Clock::time_point now);
   void start_snapshot();
+  void call_back();
   void pump();
   void wait(Clock::time_point until);
   void receive();
@@ -88,6 +91,7 @@ class Flusher {
   std::uint64_t wanted_ = 0, flushed_ = 0;
   bool is_last_snapshot_ = false;
   std::uint64_t random_;
+  bool has_reported_callback_ = false;
 };
 
 }  // namespace midst::push::detail

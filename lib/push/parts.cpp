@@ -1,5 +1,7 @@
 #include "lib/push/parts.hpp"
 
+#include "lib/push/ending.hpp"
+
 #include <pthread.h>
 #include <signal.h>
 #include <sys/eventfd.h>
@@ -97,6 +99,7 @@ void after_fork_in_parent() {
 }
 
 void after_fork_in_child() {
+  ask_nobody();
   auto& list = client_list();
   for (auto* parts : list.clients) {
     parts->start_over(has_ended ? nullptr : find_shard(parts->shards->number()));
@@ -122,9 +125,16 @@ std::uint64_t unix_time_ns() {
   return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(now).count());
 }
 
+void complain(std::string_view what, std::string_view detail) {
+  std::string line = "midst-push: ";
+  line.append(what).append(": ").append(detail).append("\n");
+  [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
+}
+
 ClientOptions clamped(ClientOptions options) {
   constexpr std::chrono::milliseconds shortest{100}, longest{10'000};
   options.flush_interval = std::clamp(options.flush_interval, shortest, longest);
+  if (!options.on_problem) options.on_problem = complain;
   return options;
 }
 
@@ -157,12 +167,22 @@ Cell* touch(std::uint32_t client, std::uint32_t cell) noexcept {
 
 void add_locked(std::uint32_t client, std::uint32_t cell, std::uint64_t amount) noexcept {
   if (client == 0) return;
-  if (const auto shards = find_shards(client)) shards->add_retired(cell, amount);
+  if (const auto shards = find_shards(client)) shards->add_locked(cell, amount);
 }
 
 void add_locked(std::uint32_t client, std::uint32_t cell, double amount) noexcept {
   if (client == 0) return;
-  if (const auto shards = find_shards(client)) shards->add_retired(cell, amount);
+  if (const auto shards = find_shards(client)) shards->add_locked(cell, amount);
+}
+
+void add_first(std::uint32_t client, std::uint32_t first, std::uint32_t offset, std::uint64_t amount) noexcept {
+  if (auto* const cells = touch(client, first)) return add(cells[offset], amount);
+  add_locked(client, first + offset, amount);
+}
+
+void add_first(std::uint32_t client, std::uint32_t first, std::uint32_t offset, double amount) noexcept {
+  if (auto* const cells = touch(client, first)) return add(cells[offset], amount);
+  add_locked(client, first + offset, amount);
 }
 
 void start_threads_after_fork() noexcept {
@@ -175,7 +195,7 @@ void start_threads_after_fork() noexcept {
 Parts::Parts(ClientOptions wished)
     : options(clamped(std::move(wished))),
       shards(std::make_shared<Shards>(++last_number)),
-      registry(shards, options.max_series) {
+      registry(shards, options.max_series, options.on_problem) {
   static const int handlers = ::pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
   static_cast<void>(handlers);
   start();
@@ -198,13 +218,20 @@ Parts::~Parts() {
     requests.wake();
     thread_->join();
   }
+  ask_no_more(place_at_end_);
   ::close(requests.wake_descriptor);
 }
 
 void Parts::start() {
   requests.wake_descriptor = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  place_at_end_ = ask_at_end(requests.wake_descriptor);
+  if (options.shared_memory) {
+    shards->share(SharedMemory::make());
+    registry.write_directory();
+  }
   flusher_ = std::make_unique<Flusher>(
-      FlusherOptions{options.socket_path, options.resource, options.flush_interval, random_instance(), unix_time_ns()},
+      FlusherOptions{options.socket_path, options.resource, options.flush_interval, random_instance(), unix_time_ns(),
+                     options.on_problem, shards->memory() == nullptr ? -1 : shards->memory()->descriptor()},
       registry, requests);
   thread_ = start_without_signals(*flusher_);
 }
@@ -232,6 +259,7 @@ void Parts::start_over(const Shard* own) {
     ::close(flusher->descriptor());  // the copy; the parent's connection stays
   if (!was_forked_) ::close(requests.wake_descriptor);
   requests.wake_descriptor = -1;
+  place_at_end_ = -1;
   new (&requests.changed) std::condition_variable;  // the old one may count waiters that do not exist here
   requests.wanted = requests.flushed = 0;
   requests.stats = {};

@@ -40,6 +40,7 @@ class Parts {
   std::unique_ptr<Flusher> flusher_;
   std::unique_ptr<std::thread> thread_;
   std::atomic<bool> was_forked_{false};
+  int place_at_end_ = -1;  ///< See ask_at_end().
 };
 
 /// For gauges, which have no slow path: starts the threads that a fork has not taken along.

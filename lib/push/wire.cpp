@@ -1,6 +1,6 @@
 #include "lib/push/wire.hpp"
 
-#include <fmt/core.h>
+#include "lib/push/fields.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -8,154 +8,11 @@
 namespace midst::push::wire {
 namespace {
 
-enum WireType : std::uint32_t { varint = 0, fixed64 = 1, bytes = 2, fixed32 = 5 };
-
-Error malformed(std::string_view what) {
-  return Error{Errc::protocol, fmt::format("push frame: {}", what)};
-}
-
-Error too_long(std::string_view what, std::size_t limit) {
-  return Error{Errc::limit, fmt::format("push frame: {} is longer than {}", what, limit)};
-}
-
-// --- writing: fields with proto3's default are left out
-
-void append_tag(std::string& out, std::uint32_t field, WireType type) {
-  append_varint(out, field << 3 | type);
-}
-
-void put(std::string& out, std::uint32_t field, std::uint64_t value) {
-  if (value == 0) return;
-  append_tag(out, field, varint);
-  append_varint(out, value);
-}
-
-void put_fixed(std::string& out, std::uint32_t field, std::uint64_t value) {
-  if (value == 0) return;
-  append_tag(out, field, fixed64);
-  append_fixed64(out, value);
-}
-
-/// Also for the elements of a repeated field, which are written when empty too.
-void put_element(std::string& out, std::uint32_t field, std::string_view value) {
-  append_tag(out, field, bytes);
-  append_varint(out, value.size());
-  out.append(value);
-}
-
-void put(std::string& out, std::uint32_t field, std::string_view value) {
-  if (!value.empty()) put_element(out, field, value);
-}
-
-/// Writes the header when it begins and the length when it ends.
-class FrameWriter {
- public:
-  FrameWriter(std::string& out, Type type) : out_(out), start_(out.size()) {
-    const char header[header_bytes] = {0, 0, 0, 0, static_cast<char>(type), 0, 0, 0};
-    out.append(header, header_bytes);
-  }
-  FrameWriter(const FrameWriter&) = delete;
-  FrameWriter& operator=(const FrameWriter&) = delete;
-  ~FrameWriter() {
-    const auto length = static_cast<std::uint32_t>(out_.size() - start_ - header_bytes);
-    std::memcpy(out_.data() + start_, &length, sizeof length);
-  }
-
- private:
-  std::string& out_;
-  std::size_t start_;
-};
-
-// --- reading
-
-/// Walks the fields of a message, known or not.
-class FieldReader {
- public:
-  explicit FieldReader(std::string_view message) : rest_(message) {}
-
-  /// @return whether there is one more field; false at the end and at the first fault, see is_whole().
-  bool next() noexcept {
-    if (rest_.empty()) return false;
-    std::uint64_t tag = 0;
-    if (!take_varint(rest_, tag) || tag > UINT32_MAX || tag >> 3 == 0) return fail();
-    field = static_cast<std::uint32_t>(tag >> 3);
-    const auto type = static_cast<std::uint32_t>(tag & 7);
-    number = 0;
-    text = {};
-    kind_ = type;
-    switch (type) {
-      case varint:
-        return take_varint(rest_, number) || fail();
-      case fixed64:
-        return take_raw(8) || fail();
-      case fixed32:
-        return take_raw(4) || fail();
-      case bytes: {
-        std::uint64_t size = 0;
-        if (!take_varint(rest_, size) || size > rest_.size()) return fail();
-        text = rest_.substr(0, size);
-        rest_.remove_prefix(size);
-        return true;
-      }
-      default:
-        return fail();  // groups, which proto3 does not have
-    }
-  }
-
-  /// @return whether the field just read is `wanted` and of that wire type. A field nobody asks for is skipped thereby.
-  [[nodiscard]] bool is(std::uint32_t wanted, WireType type) const noexcept { return field == wanted && kind_ == type; }
-  [[nodiscard]] bool is_whole() const noexcept { return is_whole_; }
-  [[nodiscard]] std::uint32_t number32() const noexcept {
-    return static_cast<std::uint32_t>(std::min<std::uint64_t>(number, UINT32_MAX));
-  }
-
-  std::uint32_t field = 0;
-  std::uint64_t number = 0;  ///< Of a varint or fixed64 field.
-  std::string_view text;     ///< Of a bytes field.
-
- private:
-  bool fail() noexcept {
-    is_whole_ = false;
-    return false;
-  }
-  bool take_raw(std::size_t size) noexcept {
-    if (rest_.size() < size) return false;
-    std::memcpy(&number, rest_.data(), size);
-    rest_.remove_prefix(size);
-    return true;
-  }
-
-  std::string_view rest_;
-  std::uint32_t kind_ = 0;
-  bool is_whole_ = true;
-};
-
 bool decode_bounds(std::string_view packed, std::vector<double>& bounds) {
   if (packed.size() % sizeof(double) != 0) return false;
   double bound = 0;
   while (take_double(packed, bound)) bounds.push_back(bound);
   return true;
-}
-
-ClientReport decode_report(std::string_view message) {
-  ClientReport report;
-  FieldReader reader(message);
-  while (reader.next()) {
-    if (reader.is(1, varint)) report.skipped_flushes = reader.number;
-    if (reader.is(2, varint)) report.reconnects = reader.number;
-    if (reader.is(3, varint)) report.send_errors = reader.number;
-    if (reader.is(4, varint)) report.overflowed_series = reader.number;
-  }
-  return report;
-}
-
-std::string encode_report(const ClientReport& report) {
-  std::string out;
-  put(out, 1, report.skipped_flushes);
-  put(out, 2, report.reconnects);
-  put(out, 3, report.send_errors);
-  put(out, 4, report.overflowed_series);
-  return out;
 }
 
 Refusal to_refusal(std::uint64_t number) noexcept {
@@ -310,6 +167,7 @@ void encode(std::string& out, const SeriesDefinition& message) {
   put(out, 1, message.id);
   put(out, 2, message.family);
   for (const auto& value : message.label_values) put_element(out, 3, value);
+  if (message.cell) put(out, 4, std::uint64_t{*message.cell} + 1);
 }
 
 Result<SeriesDefinition> decode_series(std::string_view payload) {
@@ -323,85 +181,9 @@ Result<SeriesDefinition> decode_series(std::string_view payload) {
       if (reader.text.size() > max_label_value_bytes) return too_long("label value", max_label_value_bytes);
       message.label_values.emplace_back(reader.text);
     }
+    if (reader.is(4, varint) && reader.number32() != 0) message.cell = reader.number32() - 1;
   }
   if (!reader.is_whole()) return malformed("SERIES is cut short or malformed");
-  return message;
-}
-
-void SnapEncoder::add(std::uint32_t id, double value) {
-  if (value >= 0 && value <= static_cast<double>(first_inexact)) {
-    const auto whole = static_cast<std::uint64_t>(value);
-    // Minus zero stays a double: a varint would lose its sign.
-    if (static_cast<double>(whole) == value && std::bit_cast<std::uint64_t>(value) >> 63 == 0) return add(id, whole);
-  }
-  double_ids_.append_varint(id - std::exchange(last_double_id_, id));
-  double_values_.append_fixed64(std::bit_cast<std::uint64_t>(value));
-}
-
-/// The fields of a HistogramPoint and, around them, its place in the repeated field 9.
-void SnapEncoder::add(std::uint32_t id, const std::vector<std::uint64_t>& buckets, double sum) {
-  constexpr char id_tag = 1 << 3 | varint, buckets_tag = 2 << 3 | bytes, sum_tag = 3 << 3 | fixed64;
-  buckets_.clear();
-  for (const auto count : buckets) buckets_.append_varint(count);
-  const auto packed = buckets_.size();
-  buckets_.append({&sum_tag, 1});
-  buckets_.append_fixed64(std::bit_cast<std::uint64_t>(sum));
-  head_.clear();
-  head_.append({&id_tag, 1});
-  head_.append_varint(id);
-  head_.append({&buckets_tag, 1});
-  head_.append_varint(packed);
-  histograms_.append_varint(9 << 3 | bytes);
-  histograms_.append_varint(head_.size() + buckets_.size());
-  histograms_.append(head_.view());
-  histograms_.append(buckets_.view());
-}
-
-void SnapEncoder::finish(std::string& out, const Snap& rest) {
-  const FrameWriter frame(out, Type::snap);
-  put(out, 1, rest.seq);
-  put_fixed(out, 2, rest.unix_time_ns);
-  put(out, 3, rest.is_full ? 1U : 0U);
-  put(out, 4, rest.is_last ? 1U : 0U);
-  put(out, 5, integer_ids_.view());
-  put(out, 6, integer_values_.view());
-  put(out, 7, double_ids_.view());
-  put(out, 8, double_values_.view());
-  out.append(histograms_.view());
-  put(out, 10, encode_report(rest.report));
-  for (auto* column : {&integer_ids_, &integer_values_, &double_ids_, &double_values_, &histograms_}) column->clear();
-  last_integer_id_ = last_double_id_ = 0;
-}
-
-Result<Snap> decode_snap(std::string_view payload) {
-  Snap message;
-  FieldReader reader(payload);
-  while (reader.next()) {
-    if (reader.is(1, varint)) message.seq = reader.number;
-    if (reader.is(2, fixed64)) message.unix_time_ns = reader.number;
-    if (reader.is(3, varint)) message.is_full = reader.number != 0;
-    if (reader.is(4, varint)) message.is_last = reader.number != 0;
-    if (reader.is(5, bytes)) message.integer_ids = reader.text;
-    if (reader.is(6, bytes)) message.integer_values = reader.text;
-    if (reader.is(7, bytes)) message.double_ids = reader.text;
-    if (reader.is(8, bytes)) message.double_values = reader.text;
-    if (reader.is(9, bytes)) message.histograms.push_back(reader.text);
-    if (reader.is(10, bytes)) message.report = decode_report(reader.text);
-  }
-  if (!reader.is_whole()) return malformed("SNAP is cut short or malformed");
-  if (message.seq == 0) return malformed("SNAP without seq");
-  return message;
-}
-
-Result<HistogramPoint> decode_histogram(std::string_view point) {
-  HistogramPoint message;
-  FieldReader reader(point);
-  while (reader.next()) {
-    if (reader.is(1, varint)) message.id = reader.number32();
-    if (reader.is(2, bytes)) message.buckets = reader.text;
-    if (reader.is(3, fixed64)) message.sum = std::bit_cast<double>(reader.number);
-  }
-  if (!reader.is_whole()) return malformed("SNAP: a histogram is malformed");
   return message;
 }
 

@@ -3,10 +3,11 @@
 #pragma once
 
 #include "lib/base/error.hpp"
-#include "lib/push/packed.hpp"
+#include "lib/push/snap.hpp"
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,8 +16,6 @@ namespace midst::push::wire {
 
 inline constexpr std::uint32_t major_version = 1, minor_version = 0;
 inline constexpr std::string_view magic = "MPP";
-/// 2^53: from here on a double does not hold every whole number.
-inline constexpr std::uint64_t first_inexact = 9007199254740992;
 
 /// Sizes, in bytes of payload; a frame is header_bytes longer.
 inline constexpr std::size_t header_bytes = 8, default_max_frame = 64 * 1024, smallest_max_frame = 16 * 1024,
@@ -45,7 +44,7 @@ using InstanceId = std::array<std::uint8_t, 16>;
 /// First frame of a client.
 struct Hello {
   std::uint32_t major = major_version, minor = minor_version;
-  std::uint64_t features = 0;  ///< Bits; none are defined in 1.0.
+  std::uint64_t features = 0;  ///< Bits, see feature_exemplars.
   InstanceId instance{};
   std::uint64_t start_time_ns = 0;  ///< Unix time when this instance began to count.
   std::string library;              ///< "midst-cpp/0.1"
@@ -57,8 +56,8 @@ struct Hello {
 /// The agent's answer to HELLO.
 struct Welcome {
   std::uint32_t major = major_version, minor = minor_version;
-  std::uint64_t epoch = 0;  ///< Random per agent state, never 0.
-  std::uint64_t features = 0;
+  std::uint64_t epoch = 0;     ///< Random per agent state, never 0.
+  std::uint64_t features = 0;  ///< Those of HELLO that the agent has too.
   std::uint32_t max_frame = default_max_frame;
   std::uint32_t max_series = 0;  ///< Per client.
   std::uint64_t last_seq = 0;    ///< Last SNAP of this instance that was applied whole; 0: none.
@@ -81,29 +80,9 @@ struct FamilyDefinition {
 struct SeriesDefinition {
   std::uint32_t id = 0, family = 0;
   std::vector<std::string> label_values;
-};
-
-/// What the client has counted of itself since it began; absolute, with every last SNAP frame.
-struct ClientReport {
-  std::uint64_t skipped_flushes = 0, reconnects = 0, send_errors = 0, overflowed_series = 0;
-};
-
-/// A frame of values, not yet unpacked: the columns point into the payload.
-struct Snap {
-  std::uint64_t seq = 0;
-  std::uint64_t unix_time_ns = 0;
-  bool is_full = false, is_last = false;
-  std::string_view integer_ids, integer_values;  ///< Delta-coded ids, then values as varints.
-  std::string_view double_ids, double_values;    ///< Delta-coded ids, then 8 bytes each.
-  std::vector<std::string_view> histograms;      ///< One HistogramPoint each.
-  ClientReport report;
-};
-
-/// One histogram of a Snap. Counts are per bucket, not cumulative over buckets, bounds + 1 of them.
-struct HistogramPoint {
-  std::uint32_t id = 0;
-  std::string_view buckets;  ///< Packed varints.
-  double sum = 0;
+  /// In the directory of shared memory only: the first of its cells. A counter has two, whole amounts and the rest as a
+  /// double; a histogram its buckets and the sum.
+  std::optional<std::uint32_t> cell{};
 };
 
 /// Why a series or a family counts nowhere; also the reason label of the agent's metrics. Numbers are on the wire.
@@ -138,7 +117,7 @@ struct Ack {
   std::uint32_t pause_ms = 0;            ///< Wish: wait that much longer before the next SNAP.
 };
 
-enum class ErrorCode : std::uint8_t { protocol = 1, version = 2, family_refused = 3, busy = 4 };
+enum class ErrorCode : std::uint8_t { protocol = 1, version = 2, family_refused = 3, busy = 4, not_allowed = 5 };
 
 /// Something was refused. Fatal: the agent closes the connection after it.
 struct Err {
@@ -165,35 +144,7 @@ void encode_bye(std::string& out);
 [[nodiscard]] Result<Welcome> decode_welcome(std::string_view payload);
 [[nodiscard]] Result<FamilyDefinition> decode_family(std::string_view payload);
 [[nodiscard]] Result<SeriesDefinition> decode_series(std::string_view payload);
-[[nodiscard]] Result<Snap> decode_snap(std::string_view payload);
-[[nodiscard]] Result<HistogramPoint> decode_histogram(std::string_view point);
 [[nodiscard]] Result<Ack> decode_ack(std::string_view payload);
 [[nodiscard]] Result<Err> decode_err(std::string_view payload);
-
-/// Builds the SNAP frames of one snapshot, one frame at a time.
-class SnapEncoder {
- public:
-  /// Whole numbers below first_inexact travel as varints, all other values as doubles. Ids must ascend.
-  void add(std::uint32_t id, std::uint64_t value) {
-    integer_ids_.append_varint(id - last_integer_id_);
-    integer_values_.append_varint(value);
-    last_integer_id_ = id;
-  }
-  void add(std::uint32_t id, double value);
-  void add(std::uint32_t id, const std::vector<std::uint64_t>& buckets, double sum);
-  /// @return payload bytes so far, an upper bound.
-  [[nodiscard]] std::size_t size_bytes() const noexcept {
-    constexpr std::size_t rest = 128;  // seq, time, flags, report, and the tags and lengths of the columns
-    return integer_ids_.size() + integer_values_.size() + double_ids_.size() + double_values_.size() +
-           histograms_.size() + rest;
-  }
-  /// Appends the frame to `out` and starts over with an empty one.
-  /// @param rest  its seq, time, flags and report are written, its columns are not looked at.
-  void finish(std::string& out, const Snap& rest);
-
- private:
-  Column integer_ids_, integer_values_, double_ids_, double_values_, histograms_, head_, buckets_;
-  std::uint32_t last_integer_id_ = 0, last_double_id_ = 0;
-};
 
 }  // namespace midst::push::wire

@@ -2,6 +2,7 @@
 import json
 import os
 import pwd
+import random
 import re
 import shutil
 import signal
@@ -22,9 +23,15 @@ PATIENCE_SECONDS = 30
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Below the range of which the kernel takes the ports of clients."""
+    while True:
+        port = random.randint(10240, 22000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
 
 
 def wait_until(condition, what, seconds=PATIENCE_SECONDS):

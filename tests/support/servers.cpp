@@ -15,6 +15,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
+#include <random>
 #include <sstream>
 #include <stdexcept>
 #include <system_error>
@@ -107,6 +108,17 @@ std::filesystem::path postgres_template() {
   return root / "data";
 }
 
+bool is_free(int port) {
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<std::uint16_t>(port));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  const bool is_bound = bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+  close(fd);
+  return is_bound;
+}
+
 }  // namespace
 
 TempDir::TempDir() {
@@ -121,16 +133,15 @@ TempDir::~TempDir() {
   std::filesystem::remove_all(path_, ignored);
 }
 
+/// Below the range of which the kernel takes the ports of clients, with the bus of a Redis cluster 10 000 above.
 std::uint16_t free_port() {
-  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  if (bind(fd, reinterpret_cast<const sockaddr*>(&address), size) != 0) fail("bind");
-  if (getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) fail("getsockname");
-  close(fd);
-  return ntohs(address.sin_port);
+  constexpr int bus_offset = 10'000;
+  static std::mt19937 random{std::random_device{}()};
+  std::uniform_int_distribution<int> ports(10'240, 22'000);
+  for (;;) {
+    const int port = ports(random);
+    if (is_free(port) && is_free(port + bus_offset)) return static_cast<std::uint16_t>(port);
+  }
 }
 
 Process::Process(std::vector<std::string> arguments, const std::filesystem::path& log, bool as_service_user) {

@@ -301,16 +301,13 @@ Result<std::string> Listener::listen_streams(const net::ListenAddress& address) 
   return impl_->start_streams(std::move(*bound));
 }
 
-Result<std::string> Listener::adopt(net::Descriptor descriptor) {
+Result<std::string> Listener::listen(net::Listener bound) {
   int type = 0;
   socklen_t size = sizeof type;
-  ::getsockopt(descriptor.get(), SOL_SOCKET, SO_TYPE, &type, &size);  // of what is none, adopt_*() tells
-  auto bound =
-      type == SOCK_STREAM ? net::adopt_listener(std::move(descriptor)) : net::adopt_datagram(std::move(descriptor));
-  if (!bound) return bound.error();
-  if (type == SOCK_STREAM) return impl_->start_streams(std::move(*bound));
-  const auto protocol = bound->address.starts_with("unix:") ? Protocol::datagram : Protocol::udp;
-  return impl_->start_datagrams(std::move(*bound), protocol);
+  if (::getsockopt(bound.descriptor.get(), SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM)
+    return impl_->start_streams(std::move(bound));
+  const auto protocol = bound.address.starts_with("unix:") ? Protocol::datagram : Protocol::udp;
+  return impl_->start_datagrams(std::move(bound), protocol);
 }
 
 asio::awaitable<void> Listener::drain(Deadline) {

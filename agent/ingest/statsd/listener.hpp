@@ -23,7 +23,7 @@ struct ListenerOptions {
   std::string socket_group;  ///< Group owner of socket files; empty: the process's own.
 };
 
-/// Construct, listen and adopt as often as needed, then drain() once. Loop thread only.
+/// Construct, listen as often as needed, then drain() once. Loop thread only.
 class Listener {
  public:
   /// @param statsd  must outlive the listener.
@@ -38,8 +38,8 @@ class Listener {
   Result<std::string> listen_datagrams(const net::ListenAddress& address);
   /// Accepts streams at a socket file. @return its address, or net::open_listener()'s error.
   Result<std::string> listen_streams(const net::ListenAddress& address);
-  /// Takes over a bound datagram socket or a listening stream socket (systemd), whose owner this becomes.
-  Result<std::string> adopt(net::Descriptor descriptor);
+  /// Receives or accepts on a socket that is bound already, of either sort. @return its address.
+  Result<std::string> listen(net::Listener bound);
 
   /// Stops accepting, takes in what has been sent already, and closes everything; by `deadline` at the latest.
   asio::awaitable<void> drain(Deadline deadline);

@@ -167,6 +167,23 @@ asio::awaitable<Result<Done>> Conversation::learn(pq::Connection& connection, De
   co_return Done{};
 }
 
+asio::awaitable<Result<pq::Rows>> Conversation::ask_aside(pq::Connection& connection, const Collector& collector,
+                                                          std::string parameter, Deadline deadline) const {
+  const auto planned = plan(collector, facts_);
+  if (!planned) co_return planned.error();
+  if (planned->empty()) co_return Error{Errc::unsupported, "the server has nothing to offer to this collector"};
+  std::vector<pq::Statement> statements;
+  if (is_pooled_) statements.push_back(transaction_setup(pace_, collector.timeout));
+  pq::Statement statement;
+  statement.sql = planned->front().sql;
+  statement.parameters.emplace_back(std::move(parameter));
+  if (!is_pooled_) statement.statement_timeout = collector.timeout;
+  statements.push_back(std::move(statement));
+  auto answered = co_await connection.pipeline(std::move(statements), deadline);
+  if (!answered) co_return answered.error();
+  co_return std::move(answered->back());
+}
+
 Conversation::Asked Conversation::choose(Deadline now, const std::vector<bool>& is_settled) const {
   Asked asked;
   const bool shares_statistics = facts_.version < statistics_in_memory_since;

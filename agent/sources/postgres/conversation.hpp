@@ -31,6 +31,13 @@ class Conversation {
   /// @return the transport's failure; collectors that failed have noted it themselves.
   [[nodiscard]] asio::awaitable<Result<Done>> ask(pq::Connection& connection, Deadline deadline);
 
+  /// Asks one collector outside of the list once, over the connection of the last ask(), whose server it is planned
+  /// for.
+  /// @param parameter  its $1.
+  /// @return its rows; Errc::unsupported where the server has nothing to offer to it, else the transport's failure.
+  [[nodiscard]] asio::awaitable<Result<pq::Rows>> ask_aside(pq::Connection& connection, const Collector& collector,
+                                                            std::string parameter, Deadline deadline) const;
+
   /// @return whether any collector is due.
   [[nodiscard]] bool is_due(Deadline now) const noexcept;
   /// Every collector that was asked, or would be, has failed: nothing of it is shown any more.

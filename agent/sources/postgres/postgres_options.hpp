@@ -17,6 +17,8 @@
 
 namespace midst::sources {
 
+class StatementTexts;
+
 /// Whose labels the page has. The names that only 0.11 has are always there, see docs/parity.md.
 enum class Compat : std::uint8_t {
   none,   ///< postgres_exporter 0.20.
@@ -59,6 +61,7 @@ struct PostgresOptions {
   Compat compat = Compat::none;
   std::chrono::seconds connection_lifetime{3600};  ///< Then a new one: the server's process keeps what it has cached.
   std::shared_ptr<ServerLimits> server_limits;     ///< Told after each scrape, where there is one.
+  std::shared_ptr<StatementTexts> texts;           ///< Filled as ids appear on the page, where there is one.
 };
 
 /// @return the names `collectors` may have, in catalogue order.

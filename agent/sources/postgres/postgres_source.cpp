@@ -2,7 +2,9 @@
 
 #include "agent/sources/postgres/catalog.hpp"
 #include "agent/sources/postgres/custom/collector.hpp"
+#include "agent/sources/postgres/explain.hpp"
 #include "agent/sources/postgres/rows_view.hpp"
+#include "agent/sources/postgres/top/statement_texts.hpp"
 #include "agent/sources/postgres/top/wait_samples.hpp"
 #include "lib/base/log.hpp"
 #include "lib/base/version.hpp"
@@ -222,7 +224,9 @@ asio::awaitable<Result<metrics::Snapshot>> PostgresSource::collect(Deadline dead
   SnapshotBuilder builder(options_.constant_labels);
   add_health(true, builder);
   add_collectors(builder, now);
-  co_return builder.freeze();
+  auto page = builder.freeze();
+  if (options_.texts) options_.texts->want(page);
+  co_return page;
 }
 
 asio::awaitable<Result<Done>> PostgresSource::ask(Deadline deadline) {
@@ -230,7 +234,26 @@ asio::awaitable<Result<Done>> PostgresSource::ask(Deadline deadline) {
   co_await std::move(holding);
   const Release release{sampler_};
   auto asking = main_.ask(*connection_, deadline);
-  co_return co_await std::move(asking);
+  const auto asked = co_await std::move(asking);
+  if (asked && options_.texts) {
+    auto asking_for_texts = ask_for_texts(deadline);
+    co_await std::move(asking_for_texts);
+  }
+  co_return asked;
+}
+
+/// Texts of the ids on the page before; without them the page is whole as well.
+asio::awaitable<void> PostgresSource::ask_for_texts(Deadline deadline) {
+  auto ids = options_.texts->due(std::chrono::steady_clock::now());
+  if (!ids) co_return;
+  auto asking = main_.ask_aside(*connection_, statement_texts_collector, std::move(*ids), deadline);
+  const auto rows = co_await std::move(asking);
+  if (rows && !rows->error()) {
+    options_.texts->take(view_of(*rows));
+    co_return;
+  }
+  log::warn("the texts of statements cannot be read",
+            {{"target", options_.name}, {"error", rows ? rows->error()->message : rows.error().message}});
 }
 
 void PostgresSource::take_instance() {
@@ -354,6 +377,13 @@ metrics::Snapshot PostgresSource::down(const Error&) const {
   SnapshotBuilder builder(options_.constant_labels);
   add_health(false, builder);
   return builder.freeze();
+}
+
+std::string PostgresSource::explain() const {
+  auto text = sources::explain(main_, connected_.empty() ? options_.conninfo.get("dbname") : connected_);
+  for (const auto& [database, conversation] : databases_->conversations())
+    if (!conversation->collectors().empty()) text.append("\n").append(sources::explain(*conversation, database));
+  return text;
 }
 
 }  // namespace midst::sources

@@ -31,9 +31,11 @@ class PostgresSource final : public scrape::Source {
   [[nodiscard]] std::vector<metrics::MetricSpec> specs() const override;
   [[nodiscard]] asio::awaitable<Result<metrics::Snapshot>> collect(Deadline deadline) override;
   [[nodiscard]] metrics::Snapshot down(const Error& error) const override;
+  [[nodiscard]] std::string explain() const override;
 
  private:
   [[nodiscard]] asio::awaitable<Result<Done>> ask(Deadline deadline);
+  [[nodiscard]] asio::awaitable<void> ask_for_texts(Deadline deadline);
   void take_instance();
   void take_database_names();
   void tell_limits(Deadline now) const;

@@ -1,6 +1,8 @@
 // What an instrumented program pays per call, beside prometheus-cpp, and what a snapshot costs both ends.
 #include "agent/ingest/session.hpp"
 #include "lib/push/client.hpp"
+#include "lib/push/http_metrics.hpp"
+#include "lib/push/midst_push.h"
 #include "lib/push/registry.hpp"
 
 #include <benchmark/benchmark.h>
@@ -8,6 +10,7 @@
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
 
+#include <array>
 #include <memory>
 #include <string>
 #include <vector>
@@ -45,6 +48,20 @@ void counter_add(benchmark::State& state) {
 }
 BENCHMARK(counter_add)->ThreadRange(1, 2)->UseRealTime();
 
+/// One after another, as programs do: without waiting for the store of the call before to be read again.
+void counter_add_of_eight(benchmark::State& state) {
+  static const auto family = client().counter("bench_eight_total", "Bench.", {"n"});
+  std::array<push::Counter, 8> counters;
+  for (std::size_t i = 0; i < counters.size(); ++i) counters[i] = family.with({std::to_string(i)});
+  for (auto _ : state)
+    for (const auto& counter : counters) {
+      counter.add();
+      benchmark::ClobberMemory();
+    }
+  state.SetItemsProcessed(state.iterations() * 8);
+}
+BENCHMARK(counter_add_of_eight)->ThreadRange(1, 2)->UseRealTime();
+
 void counter_add_prometheus_cpp(benchmark::State& state) {
   static prometheus::Registry registry;
   static auto& counter = prometheus::BuildCounter().Name("bench_total").Register(registry).Add({});
@@ -72,6 +89,88 @@ void histogram_observe_prometheus_cpp(benchmark::State& state) {
 }
 BENCHMARK(histogram_observe_prometheus_cpp)->ThreadRange(1, 2)->UseRealTime();
 
+push::TraceContext trace() {
+  push::TraceContext made;
+  made.trace_id.fill(0xab);
+  made.span_id.fill(0xcd);
+  return made;
+}
+
+void counter_add_exemplar(benchmark::State& state) {
+  static const auto counter = client().counter("bench_total", "Bench.").with({});
+  const auto here = trace();
+  for (auto _ : state) counter.add(1, here);
+}
+BENCHMARK(counter_add_exemplar)->ThreadRange(1, 2)->UseRealTime();
+
+void histogram_observe_exemplar(benchmark::State& state) {
+  static const auto histogram = client().histogram("bench_seconds", "Bench.", bounds).with({});
+  const auto values = latencies();
+  const auto here = trace();
+  std::size_t i = 0;
+  for (auto _ : state) histogram.observe(values[i++ % 4096], here);
+}
+BENCHMARK(histogram_observe_exemplar)->ThreadRange(1, 2)->UseRealTime();
+
+void histogram_observe_many(benchmark::State& state) {
+  static const auto histogram = client().histogram("bench_seconds", "Bench.", bounds).with({});
+  const auto values = latencies();
+  for (auto _ : state) histogram.observe_many(values);
+  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(values.size()));
+}
+BENCHMARK(histogram_observe_many);
+
+void histogram_timer(benchmark::State& state) {
+  static const auto histogram = client().histogram("bench_seconds", "Bench.", bounds).with({});
+  for (auto _ : state) static_cast<void>(histogram.time().stop());
+}
+BENCHMARK(histogram_timer);
+
+void http_request(benchmark::State& state) {
+  static push::HttpMetrics http(client(), {});
+  for (auto _ : state) {
+    auto request = http.begin("GET");
+    request.set_route("/v1/profiles/:id");
+    request.set_status(200);
+  }
+}
+BENCHMARK(http_request)->ThreadRange(1, 2)->UseRealTime();
+
+midst_push_series* c_series(bool is_histogram) {
+  static auto* const c_client = midst_push_open("/nonexistent/push.sock", "bench", 0, 0, nullptr, nullptr);
+  auto* const family = is_histogram ? midst_push_histogram(c_client, "c_seconds", "Bench.", nullptr, 0, bounds.data(),
+                                                           static_cast<std::int64_t>(bounds.size()))
+                                    : midst_push_counter(c_client, "c_total", "Bench.", nullptr, 0);
+  return midst_push_series_of(family, nullptr, 0);
+}
+
+void c_counter_inc(benchmark::State& state) {
+  auto* const series = c_series(false);
+  for (auto _ : state) midst_push_inc(series);
+}
+BENCHMARK(c_counter_inc)->ThreadRange(1, 2)->UseRealTime();
+
+void c_histogram_observe(benchmark::State& state) {
+  auto* const series = c_series(true);
+  const auto values = latencies();
+  std::size_t i = 0;
+  for (auto _ : state) midst_push_observe(series, values[i++ % 4096]);
+}
+BENCHMARK(c_histogram_observe)->ThreadRange(1, 2)->UseRealTime();
+
+/// What series_look_up costs where a thread has looked up too much to remember it.
+void series_look_up_forgotten(benchmark::State& state) {
+  const auto shards = std::make_shared<push::detail::Shards>(1'000'000);
+  push::detail::Registry registry(shards, 10'000, [](std::string_view, std::string_view) {});
+  push::wire::FamilyDefinition family;
+  family.name = "lookup_total";
+  family.label_names = {"method", "route", "status"};
+  const auto id = registry.declare(family, {}).value();
+  const std::vector<std::string_view> values{"GET", "/v1/profiles/:id", "200"};
+  for (auto _ : state) benchmark::DoNotOptimize(registry.find(id, values).cell);
+}
+BENCHMARK(series_look_up_forgotten);
+
 void series_look_up(benchmark::State& state) {
   static const auto family = client().counter("lookup_total", "Bench.", {"method", "route", "status"});
   for (auto _ : state) family.with({"GET", "/v1/profiles/:id", "200"}).add();
@@ -89,11 +188,12 @@ BENCHMARK(series_look_up_prometheus_cpp)->ThreadRange(1, 2)->UseRealTime();
 class Pair {
  public:
   Pair(std::size_t counters, std::size_t histograms)
-      : shards_(std::make_shared<push::detail::Shards>(1)), registry_(shards_, counters + histograms) {
+      : shards_(std::make_shared<push::detail::Shards>(1)),
+        registry_(shards_, counters + histograms, [](std::string_view, std::string_view) {}) {
     push::wire::FamilyDefinition family;
     family.name = "a_total";
     family.label_names = {"method", "route"};
-    const auto first = registry_.declare(family).value();
+    const auto first = registry_.declare(family, {}).value();
     for (std::size_t i = 0; i < counters; ++i) {
       const auto route = "/v1/route/" + std::to_string(i);
       cells_.push_back(*registry_.find(first, std::vector<std::string_view>{"GET", route}).cell);
@@ -101,7 +201,7 @@ class Pair {
     family.name = "h_seconds";
     family.kind = push::wire::MetricKind::histogram;
     family.bounds = bounds;
-    const auto second = registry_.declare(family).value();
+    const auto second = registry_.declare(family, {}).value();
     for (std::size_t i = 0; i < histograms; ++i) {
       const auto route = "/v1/route/" + std::to_string(i);
       cells_.push_back(*registry_.find(second, std::vector<std::string_view>{"GET", route}).cell);

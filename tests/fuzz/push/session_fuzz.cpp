@@ -24,6 +24,7 @@ ingest::StoreLimits small_limits() {
   limits.max_families_per_client = 3;
   limits.max_instances = 3;
   limits.max_client_values = 40;
+  limits.max_exemplars = 3;
   return limits;
 }
 

@@ -34,6 +34,17 @@ void walk(const wire::Snap& snap) {
   values = snap.double_values;
   while (wire::take_id(ids, id) && wire::take_double(values, value)) continue;
   for (const auto point : snap.histograms) static_cast<void>(wire::decode_histogram(point));
+  for (const auto bytes : snap.exemplars) {
+    const auto exemplar = wire::decode_exemplar(bytes);
+    if (!exemplar) continue;
+    wire::SnapEncoder encoder;
+    encoder.add(*exemplar);
+    std::string out;
+    encoder.finish(out, snap);
+    const auto again = wire::decode_snap(std::string_view(out).substr(wire::header_bytes));
+    require(again && again->exemplars.size() == 1 &&
+            wire::decode_exemplar(again->exemplars[0])->trace == exemplar->trace);
+  }
 }
 
 }  // namespace

@@ -169,6 +169,19 @@ TEST_F(CustomQueries, NeverWrite) {
   EXPECT_THAT(single_statement("INSERT INTO orders (n) VALUES (1)").error().message, testing::HasSubstr("only read"));
 }
 
+TEST_F(CustomQueries, ReadAndOnlyReadThroughAPooler) {
+  server_->sql("CREATE SEQUENCE IF NOT EXISTS pooled");
+  const test::PgBouncerServer pooler(*server_, {"default_pool_size=1"});
+  const auto page =
+      page_of({query("open", "SELECT count(*) AS n FROM orders"), query("writes", "SELECT nextval('pooled') AS n"),
+               query("path", "SELECT current_setting('search_path') AS k, 1 AS n", {column("k", Use::label)})},
+              pooler.dsn("postgres"));
+  EXPECT_EQ(value_of(page, "midst_pg_behind_pooler", {}), 1);
+  EXPECT_EQ(value_of(page, "pg_open_n", {}), std::stod(server_->sql("SELECT count(*) FROM orders")));
+  EXPECT_EQ(success(page, "writes"), 0);
+  EXPECT_EQ(value_of(page, "pg_path_n", {{"k", "\"$user\", public"}}), 1);
+}
+
 TEST_F(CustomQueries, TakeNoLongerThanTheirTimeout) {
   auto slow = query("slow", "SELECT 1 AS n FROM pg_sleep(20)", {column("n", Use::gauge, "pg_slow_n")});
   slow.timeout = 100ms;

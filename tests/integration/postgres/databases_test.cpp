@@ -207,6 +207,21 @@ TEST_F(PostgresDatabases, ThroughAPoolerNothingIsLeftBehindForOthers) {
   EXPECT_EQ(left.output, "default_transaction_read_only=off jit=on lock_timeout=0 statement_timeout=0\n0\n");
 }
 
+TEST_F(PostgresDatabases, ExplainTellsWhatIsAskedHowOftenAndWhyNot) {
+  auto chosen = options();
+  chosen.collectors["stat_statements"] = true;
+  PostgresSource source(io_.get_executor(), chosen);
+  (void)scrape_until(source, 2);
+  const auto text = source.explain();
+  EXPECT_THAT(text, testing::StartsWith("-- database postgres, server 15."));
+  EXPECT_THAT(text, testing::HasSubstr(", primary\n"));
+  EXPECT_THAT(text, testing::ContainsRegex("\n-- settings: every 60 s, [0-9.]+ ms the last time\nSELECT"));
+  EXPECT_THAT(text, testing::ContainsRegex("\n-- locks: at every scrape, "));
+  EXPECT_THAT(text, testing::HasSubstr("\n-- stat_io: not for this server\n\n"));
+  EXPECT_THAT(text, testing::HasSubstr("\n-- stat_statements: unsupported: "));
+  EXPECT_THAT(text, testing::HasSubstr("\n-- database shop_0, server 15."));
+}
+
 TEST_F(PostgresDatabases, WithoutAPoolerTheSessionIsItsOwn) {
   PostgresSource source(io_.get_executor(), options());
   const auto page = scrape(source);

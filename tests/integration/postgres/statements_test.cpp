@@ -162,29 +162,39 @@ TEST_F(StatementsTest, ARoleThatMaySeeMoreThanBeforeIsNoBurst) {
   EXPECT_LE(next.increase + next.begun, 7 + 60);  // And the agent's own statements.
 }
 
-asio::awaitable<Result<std::vector<pq::Rows>>> asked(pq::Connection& connection, pq::Statement statement) {
-  std::vector<pq::Statement> statements{std::move(statement)};
-  co_return co_await connection.pipeline(std::move(statements), std::chrono::steady_clock::now() + 10s);
+TEST_F(StatementsTest, TextsOfTheIdsOnAPageAreThereAfterTheNextOne) {
+  const auto id = id_of("SELECT abs(1)", "SELECT abs($1)");
+  auto chosen = options(server_->dsn(), 50);
+  chosen.texts = std::make_shared<StatementTexts>(chosen.limits);
+  PostgresSource source(io_.get_executor(), chosen);
+  EXPECT_EQ(chosen.texts->json(), "[]");
+  ASSERT_EQ(value_of(page_of(source), "pg_stat_statements_calls_total", labels(id)), 1);
+  (void)page_of(source);
+  EXPECT_THAT(chosen.texts->json(),
+              testing::HasSubstr(R"({"queryid":")" + id + R"json(","query":"SELECT abs($1)"})json"));
 }
 
-TEST_F(StatementsTest, TextsAreFetchedByIdFromWhereverTheExtensionIs) {
+TEST_F(StatementsTest, TextsAreReadThroughAPoolerToo) {
   const auto id = id_of("SELECT abs(1)", "SELECT abs($1)");
+  const test::PgBouncerServer pooler(*server_, {});
+  auto chosen = options(pooler.dsn("postgres"), 50);
+  chosen.texts = std::make_shared<StatementTexts>(chosen.limits);
+  PostgresSource source(io_.get_executor(), chosen);
+  (void)page_of(source);
+  (void)page_of(source);
+  EXPECT_THAT(chosen.texts->json(),
+              testing::HasSubstr(R"({"queryid":")" + id + R"json(","query":"SELECT abs($1)"})json"));
+}
+
+TEST_F(StatementsTest, TextsOfAServerWithoutTheExtensionCostThePageNothing) {
+  auto chosen = options(server_->dsn("bare"), 50);
+  chosen.texts = std::make_shared<StatementTexts>(chosen.limits);
   metrics::SnapshotBuilder builder;
-  builder.add({"pg_stat_statements_calls_total", metrics::MetricType::counter, "", "C."}, {{"queryid", id}}, 1);
-  StatementTexts texts({});
-  texts.want(builder.freeze());
-  ServerFacts facts;
-  facts.version = 150'000;
-  facts.extensions["pg_stat_statements"] = {"odd Schema", "1.10"};
-  const auto planned = plan(statement_texts_collector, facts).value();
-  pq::Statement statement;
-  statement.sql = planned.front().sql;
-  statement.parameters = {texts.due(Deadline{})};
-  pq::Connection connection(io_.get_executor(), pq::parse_conninfo(server_->dsn()).value(), {});
-  const auto rows = std::move(test::run(io_, asked(connection, std::move(statement))).value().front());
-  ASSERT_FALSE(rows.error()) << rows.error()->message;
-  texts.take(view_of(rows));
-  EXPECT_EQ(texts.json(), R"({"queries":[{"queryid":")" + id + R"json(","query":"SELECT abs($1)"}]})json");
+  builder.add({"pg_stat_statements_calls_total", metrics::MetricType::counter, "", "C."}, {{"queryid", "1"}}, 1);
+  chosen.texts->want(builder.freeze());
+  PostgresSource source(io_.get_executor(), chosen);
+  EXPECT_EQ(value_of(page_of(source), "pg_up", {}), 1);
+  EXPECT_EQ(chosen.texts->json(), "[]");
 }
 
 TEST_F(StatementsTest, WithoutTheExtensionTheCollectorIsUnsupportedAndSaysWhatToDo) {

@@ -88,6 +88,17 @@ class AgentThread {
     });
   }
 
+  /// The same with a state file, which the Store before has written if it was made by this too.
+  void replace_store_and_keep_state() {
+    on_loop([this] {
+      store_.reset();
+      store_ = std::make_unique<ingest::Store>(limits_);
+      const auto kept = store_->keep_state(directory_.file("push.state"), std::chrono::steady_clock::now());
+      EXPECT_TRUE(kept) << (kept ? "" : kept.error().message);
+      return 0;
+    });
+  }
+
   template <class Function>
   std::invoke_result_t<Function> on_loop(Function function) {
     std::promise<std::invoke_result_t<Function>> promise;

@@ -136,8 +136,30 @@ TEST(Push, AnotherListenerOfTheSameStoreContinuesTheInstance) {
   EXPECT_EQ(value_of(agent.snapshot(), "midst_push_clients_total"), 1);
 }
 
-TEST(Push, AnAgentWithoutMemoryGetsEverythingOnce) {
+TEST(Push, AnAgentThatHasLostItsStateBeginsAtZeroAndCountsWhatIsAdded) {
   AgentThread agent;
+  agent.listen();
+  Client client(options_for(agent));
+  const auto counter = client.counter("told_total", "Told.").with({});
+  const auto histogram = client.histogram("told_seconds", "Told.", {0.5}).with({});
+  for (int i = 0; i < 5; ++i) {
+    counter.add(2);
+    histogram.observe(0.25);
+    ASSERT_TRUE(client.flush(limit));
+    EXPECT_EQ(value_of(agent.snapshot(), "told_total"), 2);
+    EXPECT_EQ(distribution_of(agent.snapshot(), "told_seconds")->count, 1U);
+    agent.hang_up();
+    agent.replace_store();
+    agent.listen();
+    ASSERT_TRUE(client.flush(limit));
+    EXPECT_EQ(value_of(agent.snapshot(), "told_total"), 0);
+    EXPECT_EQ(distribution_of(agent.snapshot(), "told_seconds")->count, 0U);
+  }
+}
+
+TEST(Push, AnAgentWithItsStateHasEverythingOnce) {
+  AgentThread agent;
+  agent.replace_store_and_keep_state();
   agent.listen();
   Client client(options_for(agent));
   const auto counter = client.counter("told_total", "Told.", {"n"});
@@ -149,7 +171,9 @@ TEST(Push, AnAgentWithoutMemoryGetsEverythingOnce) {
     ledger += 2;
     ASSERT_TRUE(client.flush(limit));
     agent.hang_up();
-    agent.replace_store();
+    agent.replace_store_and_keep_state();
+    const auto restored = agent.snapshot();
+    for (const double value : restored.find("told_total")->values) ASSERT_EQ(value, ledger);
     agent.listen();
     ASSERT_TRUE(client.flush(limit));
     const auto page = agent.snapshot();
@@ -446,7 +470,7 @@ TEST(Push, AClientThatIsGoneForLongComesBackWithoutLossOrDouble) {
   counter.add(2);
   EXPECT_EQ(value_of(agent.snapshot(30s), "awake"), 1) << "within the grace period it counts as alive";
   EXPECT_EQ(value_of(agent.snapshot(61s), "awake"), std::nullopt);
-  EXPECT_EQ(value_of(agent.snapshot(61s), "slept_total"), 5);
+  EXPECT_EQ(value_of(agent.snapshot(61s), "slept_total"), 7) << "its memory is read as long as it lives";
   agent.listen();
   ASSERT_TRUE(client.flush(limit));
   EXPECT_EQ(value_of(agent.snapshot(), "slept_total"), 7);
@@ -528,6 +552,87 @@ TEST(Push, AForkedChildIsAnInstanceOfItsOwn) {
   EXPECT_EQ(client.stats().reconnects, 0u) << "the parent's connection must survive its children";
 }
 
+/// A process that counts, says so, and waits to be killed.
+[[noreturn]] void count_and_wait(const push::ClientOptions& options, int told, std::uint64_t rounds) {
+  push::Client client(options);
+  const auto counter = client.counter("killed_total", "Killed.", {"n"});
+  const auto known = counter.with({"known"});
+  known.add(1);
+  if (!client.flush(limit)) ::_exit(1);
+  const auto histogram = client.histogram("killed_seconds", "Killed.", {1}).with({});
+  std::thread other([&] { known.add(static_cast<double>(rounds)); });
+  other.join();
+  for (std::uint64_t i = 0; i < rounds; ++i) counter.with({"new"}).add(0.5);
+  histogram.observe(0.25);
+  histogram.observe(4);
+  if (::write(told, "x", 1) != 1) ::_exit(2);
+  for (;;) ::pause();
+}
+
+TEST(Push, AClientThatIsKilledBetweenTwoFlushesLosesNothing) {
+  AgentThread agent;
+  agent.replace_store_and_keep_state();
+  agent.listen();
+  auto options = options_for(agent);
+  options.flush_interval = 10s;
+  int told[2];
+  ASSERT_EQ(::pipe(told), 0);
+  for (std::uint64_t i = 1; i <= 20; ++i) {
+    const auto child = ::fork();
+    if (child == 0) count_and_wait(options, told[1], 1000);
+    char byte = 0;
+    ASSERT_EQ(::read(told[0], &byte, 1), 1);
+    ::kill(child, SIGKILL);
+    ASSERT_EQ(::waitpid(child, nullptr, 0), child);
+    ASSERT_TRUE(agent.wait_for([](const auto& page) {
+      return value_of(page, "midst_push_clients", "state=\"connected\"") == 0 &&
+             value_of(page, "midst_push_clients", "state=\"lost\"") == 0;
+    }));
+    const auto page = agent.snapshot();
+    ASSERT_EQ(value_of(page, "killed_total", "n=\"known\""), static_cast<double>(i) * 1001);
+    ASSERT_EQ(value_of(page, "killed_total", "n=\"new\""), static_cast<double>(i) * 500);
+    ASSERT_EQ(distribution_of(page, "killed_seconds")->count, 2 * i);
+    ASSERT_EQ(distribution_of(page, "killed_seconds")->sum, static_cast<double>(i) * 4.25);
+    ASSERT_EQ(value_of(page, "midst_push_shared_memory_total", "outcome=\"taken\""), static_cast<double>(i));
+  }
+  agent.hang_up();
+  agent.replace_store_and_keep_state();
+  EXPECT_EQ(value_of(agent.snapshot(), "killed_total", "n=\"known\""), 20'020);
+  ::close(told[0]);
+  ::close(told[1]);
+}
+
+TEST(Push, APageShowsWhatAClientHasCountedSinceItsLastFlush) {
+  AgentThread agent;
+  agent.listen();
+  auto options = options_for(agent);
+  options.flush_interval = 10s;
+  Client client(options);
+  const auto counter = client.counter("fresh_total", "Fresh.").with({});
+  ASSERT_TRUE(client.flush(limit));
+  counter.add(3);
+  EXPECT_EQ(value_of(agent.snapshot(), "fresh_total"), 3);
+  counter.add(4);
+  ASSERT_TRUE(client.flush(limit));
+  EXPECT_EQ(value_of(agent.snapshot(), "fresh_total"), 7);
+  EXPECT_EQ(value_of(agent.snapshot(), "midst_push_dropped_total", "reason=\"counter_decrease\""), 0);
+}
+
+TEST(Push, WithoutSharedMemoryOnlySnapshotsCount) {
+  AgentThread agent;
+  agent.listen();
+  auto options = options_for(agent);
+  options.flush_interval = 10s;
+  options.shared_memory = false;
+  Client client(options);
+  const auto counter = client.counter("told_total", "Told.").with({});
+  ASSERT_TRUE(client.flush(limit));
+  counter.add(3);
+  EXPECT_EQ(value_of(agent.snapshot(), "told_total"), 0);
+  ASSERT_TRUE(client.flush(limit));
+  EXPECT_EQ(value_of(agent.snapshot(), "told_total"), 3);
+}
+
 #if !defined(__SANITIZE_THREAD__)
 TEST(Push, AChildThatOnlySetsAGaugeIsHeard) {
   AgentThread agent;
@@ -602,6 +707,87 @@ TEST(Push, AnAgentThatDoesNotReadNeverBlocksTheProgram) {
   }
   EXPECT_LT(std::chrono::steady_clock::now() - start, 5s);
   ::close(listener);
+}
+
+push::TraceContext trace_of(std::uint8_t id) {
+  push::TraceContext trace;
+  trace.trace_id.fill(id);
+  trace.span_id.fill(static_cast<std::uint8_t>(id + 1));
+  return trace;
+}
+
+/// "bucket:first byte of the trace id=value" of every exemplar of the family.
+std::vector<std::string> exemplars_of(const metrics::Snapshot& page, std::string_view family) {
+  std::vector<std::string> found;
+  for (const auto& each : page.find(family)->exemplars) {
+    const auto text = each.labels.text;
+    found.push_back(std::to_string(each.bucket) + ":" + std::string(text.substr(text.find("trace_id") + 10, 2)) + "=" +
+                    std::to_string(each.value).substr(0, 4));
+  }
+  return found;
+}
+
+TEST(Push, TheNewestExemplarOfEachBucketArrives) {
+  AgentThread agent;
+  agent.listen();
+  Client client(options_for(agent));
+  const auto histogram = client.histogram("took_seconds", "Time.", {1, 2}).with({});
+  const auto counter = client.counter("done_total", "Done.").with({});
+  ASSERT_TRUE(client.flush(limit));
+  EXPECT_TRUE(exemplars_of(agent.snapshot(), "took_seconds").empty());
+  const auto before = std::chrono::system_clock::now().time_since_epoch();
+  histogram.observe(0.25, trace_of(0x11));
+  histogram.observe(0.50, trace_of(0x22));
+  histogram.observe(8.25, trace_of(0x33));
+  histogram.observe(1.50);
+  histogram.observe(1.75, push::TraceContext{});
+  counter.add(2, trace_of(0x44));
+  counter.add(-1, trace_of(0x55));
+  ASSERT_TRUE(client.flush(limit));
+  auto page = agent.snapshot();
+  EXPECT_EQ(exemplars_of(page, "took_seconds"), (std::vector<std::string>{"0:22=0.50", "2:33=8.25"}));
+  EXPECT_EQ(exemplars_of(page, "done_total"), std::vector<std::string>{"0:44=2.00"});
+  EXPECT_EQ(distribution_of(page, "took_seconds")->count, 5u);
+  EXPECT_EQ(distribution_of(page, "took_seconds")->sum, 12.25);
+  EXPECT_EQ(value_of(page, "done_total"), 2);
+  const auto seconds = page.find("done_total")->exemplars[0].timestamp_seconds;
+  EXPECT_GE(seconds, std::chrono::duration<double>(before).count() - 1);
+  EXPECT_LE(seconds, std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count() + 1);
+  histogram.observe(0.75, trace_of(0x66));
+  ASSERT_TRUE(client.flush(limit));
+  EXPECT_EQ(exemplars_of(agent.snapshot(), "took_seconds"), (std::vector<std::string>{"0:66=0.75", "2:33=8.25"}));
+}
+
+TEST(Push, ExemplarsOfManyThreadsAndSeriesTakeSeveralFramesAndLoseNoCount) {
+  AgentThread agent;
+  agent.listen();
+  Client client(options_for(agent));
+  const auto family = client.histogram("many_seconds", "Many.", {1}, {"n"});
+  constexpr int threads = 4, series = 1500, rounds = 3;
+  std::vector<std::thread> workers;
+  for (int t = 0; t < threads; ++t)
+    workers.emplace_back([&, t] {
+      for (int round = 0; round < rounds; ++round)
+        for (int n = 0; n < series; ++n)
+          family.with({std::to_string(n)}).observe(0.5, trace_of(static_cast<std::uint8_t>(t + 1)));
+    });
+  for (auto& worker : workers) worker.join();
+  ASSERT_TRUE(client.flush(limit));
+  const auto page = agent.snapshot();
+  const auto* found = page.find("many_seconds");
+  ASSERT_EQ(found->distributions.size(), static_cast<std::size_t>(series));
+  for (const auto& each : found->distributions) EXPECT_EQ(each.count, static_cast<std::uint64_t>(threads * rounds));
+  EXPECT_EQ(found->exemplars.size(), static_cast<std::size_t>(series));
+}
+
+TEST(Push, AnExemplarOfBeforeTheAgentExistsIsSentWhenItDoes) {
+  AgentThread agent;
+  Client client(options_for(agent));
+  client.counter("early_total", "Early.").with({}).add(1, trace_of(0x77));
+  while (client.stats().skipped_flushes == 0) EXPECT_FALSE(client.flush(20ms));
+  agent.listen();
+  ASSERT_TRUE(client.flush(limit));
+  EXPECT_EQ(exemplars_of(agent.snapshot(), "early_total"), std::vector<std::string>{"0:77=1.00"});
 }
 
 }  // namespace

@@ -70,7 +70,7 @@ void StatementTexts::take(const TableView& rows) {
 }
 
 std::string StatementTexts::json() const {
-  std::string json = R"({"queries":[)";
+  std::string json = "[";
   bool is_first = true;
   for (const auto& [id, text] : texts_) {
     if (!text.text) continue;
@@ -81,7 +81,7 @@ std::string StatementTexts::json() const {
     json.push_back('}');
     is_first = false;
   }
-  return json + "]}";
+  return json + "]";
 }
 
 }  // namespace midst::sources

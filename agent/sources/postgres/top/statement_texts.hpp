@@ -29,7 +29,7 @@ class StatementTexts {
   /// Takes the answer: columns queryid and query.
   void take(const TableView& rows);
 
-  /// @return {"queries":[{"queryid":"-12","query":"SELECT …"}]}, by id, redacted.
+  /// @return [{"queryid":"-12","query":"SELECT …"}], by id, redacted.
   [[nodiscard]] std::string json() const;
 
  private:

@@ -224,7 +224,7 @@ TEST_F(ListenerTest, AdoptsADescriptorThatListens) {
   ASSERT_EQ(::bind(passed, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
   ASSERT_EQ(::listen(passed, 8), 0);
   Listener listener(io_.get_executor(), store_, {});
-  const auto adopted = listener.adopt(passed);
+  const auto adopted = listener.listen(net::adopt_listener(net::Descriptor(passed)).value());
   ASSERT_TRUE(adopted) << adopted.error().message;
   Peer peer(path());
   ASSERT_GT(peer.send(hello_frame()), 0);
@@ -247,6 +247,19 @@ TEST_F(ListenerTest, GoingAwayUnderTheClientsIsClean) {
   EXPECT_TRUE(closes(greeted));
   EXPECT_TRUE(closes(silent));
   EXPECT_EQ(store_.levels().attached, 0u);
+}
+
+TEST(AllowList, KnowsUsersAndGroupsByNameAndNumber) {
+  EXPECT_TRUE(AllowList().allows({1, 4242, 4242}));
+  const auto list = AllowList::resolve({"root", "4000"}, {"daemon", "4001"}).value();
+  EXPECT_TRUE(list.allows({1, 0, 5000}));
+  EXPECT_TRUE(list.allows({1, 4000, 5000}));
+  EXPECT_TRUE(list.allows({1, 4242, 1}));
+  EXPECT_TRUE(list.allows({1, 4242, 4001}));
+  EXPECT_FALSE(list.allows({1, 4242, 4242}));
+  EXPECT_EQ(AllowList::resolve({"nobody-here"}, {}).error().message,
+            "allow_users: no user \"nobody-here\" on this system");
+  EXPECT_EQ(AllowList::resolve({}, {"nobody-here"}).error().code, Errc::config);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "agent/ingest/store.hpp"
 
 #include "tests/support/loop.hpp"
+#include "tests/unit/agent/ingest/pushed.hpp"
 
 #include <gtest/gtest.h>
 
@@ -15,77 +16,8 @@ namespace midst::ingest {
 namespace {
 
 using namespace std::chrono_literals;
+using namespace test;
 using wire::MetricKind;
-
-const SteadyTime start{1000h};
-
-wire::Hello hello(std::uint8_t instance, std::uint64_t epoch = 0) {
-  wire::Hello message;
-  message.instance.fill(instance);
-  message.resource = "test";
-  message.agent_epoch = epoch;
-  return message;
-}
-
-wire::FamilyDefinition family(std::uint32_t id, std::string name, MetricKind kind,
-                              std::vector<std::string> label_names = {}) {
-  wire::FamilyDefinition definition;
-  definition.id = id;
-  definition.name = std::move(name);
-  definition.kind = kind;
-  definition.label_names = std::move(label_names);
-  definition.help = "Help.";
-  return definition;
-}
-
-/// Values of one SNAP frame, put on the wire and taken off it.
-struct Values {
-  std::string frame;
-  wire::Snap snap;
-};
-
-template <class Fill>
-Values values(std::uint64_t seq, Fill fill, bool is_last = true) {
-  wire::SnapEncoder encoder;
-  fill(encoder);
-  wire::Snap head;
-  head.seq = seq;
-  head.is_last = is_last;
-  Values made;
-  encoder.finish(made.frame, head);
-  made.snap = wire::decode_snap(std::string_view(made.frame).substr(wire::header_bytes)).value();
-  return made;
-}
-
-void apply(Store& store, std::uint64_t key, std::uint64_t seq, std::vector<std::pair<std::uint32_t, double>> pairs,
-           bool is_last = true) {
-  const auto made = values(
-      seq,
-      [&](wire::SnapEncoder& encoder) {
-        for (const auto& [id, value] : pairs) encoder.add(id, value);
-      },
-      is_last);
-  ASSERT_TRUE(store.apply(key, made.snap));
-}
-
-std::string dump(const metrics::Snapshot& snapshot, std::string_view name) {
-  const auto* found = snapshot.find(name);
-  if (found == nullptr) return "absent";
-  std::string out;
-  for (std::size_t i = 0; i < found->labels.size(); ++i) {
-    out += "{" + std::string(found->labels[i].text) + "}";
-    if (!found->values.empty()) {
-      const auto text = std::to_string(found->values[i]);
-      out += text.substr(0, text.find_last_not_of('0') + 1);
-    } else {
-      const auto& distribution = found->distributions[i];
-      for (const auto count : distribution.cumulative) out += std::to_string(count) + "/";
-      out += std::to_string(distribution.count);
-    }
-    out += " ";
-  }
-  return out;
-}
 
 double own(Store& store, std::string_view name, std::string_view reason) {
   const auto page = store.snapshot(start);
@@ -103,14 +35,14 @@ TEST(Store, HasEveryOwnSampleFromTheStart) {
   for (const auto& spec : store.specs()) EXPECT_NE(page.find(spec.name), nullptr) << spec.name;
   EXPECT_EQ(dump(page, "midst_push_dropped_total"),
             "{reason=\"unknown_series\"}0. {reason=\"refused_series\"}0. {reason=\"counter_decrease\"}0. "
-            "{reason=\"invalid_value\"}0. {reason=\"bucket_mismatch\"}0. ");
+            "{reason=\"invalid_value\"}0. {reason=\"bucket_mismatch\"}0. {reason=\"exemplar_limit\"}0. ");
   EXPECT_EQ(page.families().size(), store.specs().size());
 }
 
 TEST(Store, IsASourceThatAlwaysAnswers) {
   Store store({});
   boost::asio::io_context io;
-  const auto page = test::run(io, store.collect(Deadline::max()));
+  const auto page = midst::test::run(io, store.collect(Deadline::max()));
   ASSERT_TRUE(page);
   EXPECT_NE(page->find("midst_push_series"), nullptr);
   EXPECT_EQ(store.id().kind, "push");
@@ -580,5 +512,102 @@ TEST(Store, WritesContributorsIntoItsSnapshotAndLeavesThemTheirNames) {
   EXPECT_TRUE(store.has_family("native"));
   EXPECT_FALSE(store.has_family("foreign"));
 }
+
+wire::Exemplar exemplar(std::uint32_t id, std::uint32_t bucket, std::uint8_t trace, std::uint64_t unix_time_ns) {
+  wire::Exemplar made{id, bucket, 0.25, unix_time_ns, {}};
+  made.trace.trace_id.fill(trace);
+  made.trace.span_id.fill(0xb0);
+  return made;
+}
+
+void apply(Store& store, std::uint64_t key, std::uint64_t seq, const std::vector<wire::Exemplar>& exemplars) {
+  const auto made = values(seq, [&](wire::SnapEncoder& encoder) {
+    for (const auto& each : exemplars) encoder.add(each);
+  });
+  ASSERT_TRUE(store.apply(key, made.snap));
+}
+
+std::string exemplars_of(Store& store, std::string_view name) {
+  const auto page = store.snapshot(start);
+  std::string out;
+  for (const auto& each : page.find(name)->exemplars)
+    out += std::to_string(each.sample) + "/" + std::to_string(each.bucket) + " " +
+           std::string(each.labels.text.substr(each.labels.text.find("trace_id") + 10, 4)) + " at " +
+           std::to_string(static_cast<int>(each.timestamp_seconds)) + "; ";
+  return out;
+}
+
+TEST(Store, KeepsTheNewestExemplarOfEveryBucket) {
+  Store store({});
+  const auto key = store.attach(hello(1), {}, start).key;
+  auto definition = family(0, "took_seconds", MetricKind::histogram);
+  definition.bounds = {1, 2};
+  store.define(key, definition);
+  store.define(key, family(1, "a_total", MetricKind::counter));
+  store.define(key, wire::SeriesDefinition{0, 0, {}});
+  store.define(key, wire::SeriesDefinition{1, 1, {}});
+  constexpr std::uint64_t second = 1'000'000'000;
+  apply(store, key, 1,
+        {exemplar(0, 0, 0xa1, 5 * second), exemplar(0, 2, 0xa2, 5 * second), exemplar(1, 0, 0xa3, 6 * second)});
+  EXPECT_EQ(exemplars_of(store, "took_seconds"), "0/0 a1a1 at 5; 0/2 a2a2 at 5; ");
+  EXPECT_EQ(exemplars_of(store, "a_total"), "0/0 a3a3 at 6; ");
+  const auto page = store.snapshot(start);
+  EXPECT_EQ(page.find("a_total")->exemplars[0].labels.text,
+            "span_id=\"b0b0b0b0b0b0b0b0\",trace_id=\"a3a3a3a3a3a3a3a3a3a3a3a3a3a3a3a3\"");
+  EXPECT_EQ(page.find("a_total")->exemplars[0].value, 0.25);
+  apply(store, key, 2, {exemplar(0, 0, 0xa4, 7 * second), exemplar(0, 2, 0xa5, 4 * second)});
+  EXPECT_EQ(exemplars_of(store, "took_seconds"), "0/0 a4a4 at 7; 0/2 a2a2 at 5; ");
+}
+
+TEST(Store, RefusesExemplarsThatFitNoSeriesWithAReason) {
+  Store store({});
+  const auto key = store.attach(hello(1), {}, start).key;
+  store.define(key, family(0, "a_total", MetricKind::counter));
+  store.define(key, family(1, "level", MetricKind::gauge));
+  store.define(key, wire::SeriesDefinition{0, 0, {}});
+  store.define(key, wire::SeriesDefinition{1, 1, {}});
+  auto infinite = exemplar(0, 0, 0xa1, 1);
+  infinite.value = std::numeric_limits<double>::infinity();
+  apply(store, key, 1,
+        {exemplar(0, 1, 0xa1, 1), exemplar(0, 0, 0, 1), exemplar(1, 0, 0xa1, 1), exemplar(2, 0, 0xa1, 1), infinite});
+  EXPECT_EQ(exemplars_of(store, "a_total"), "");
+  EXPECT_EQ(own(store, "midst_push_dropped_total", "invalid_value"), 4);
+  EXPECT_EQ(own(store, "midst_push_dropped_total", "unknown_series"), 1);
+}
+
+TEST(Store, KeepsAsManyExemplarsAsItsLimitAndCountsOneMore) {
+  StoreLimits limits;
+  limits.max_exemplars = 2;
+  Store store(limits);
+  const auto key = store.attach(hello(1), {}, start).key;
+  auto definition = family(0, "took_seconds", MetricKind::histogram);
+  definition.bounds = {1, 2};
+  store.define(key, definition);
+  store.define(key, wire::SeriesDefinition{0, 0, {}});
+  apply(store, key, 1, {exemplar(0, 0, 0xa1, 1), exemplar(0, 1, 0xa2, 1)});
+  EXPECT_EQ(own(store, "midst_push_dropped_total", "exemplar_limit"), 0);
+  apply(store, key, 2, {exemplar(0, 2, 0xa3, 1), exemplar(0, 1, 0xa4, 1)});
+  EXPECT_EQ(own(store, "midst_push_dropped_total", "exemplar_limit"), 1);
+  EXPECT_EQ(exemplars_of(store, "took_seconds"), "0/0 a1a1 at 0; 0/1 a4a4 at 0; ");
+}
+
+TEST(Store, AFamilyThatIsReplacedTakesItsExemplarsAlong) {
+  StoreLimits limits;
+  limits.max_exemplars = 1;
+  Store store(limits);
+  const auto first = store.attach(hello(1), {}, start).key;
+  store.define(first, family(0, "a_total", MetricKind::counter));
+  store.define(first, wire::SeriesDefinition{0, 0, {}});
+  apply(store, first, 1, {exemplar(0, 0, 0xa1, 1)});
+  store.retire(first);
+  const auto second = store.attach(hello(2), {}, start).key;
+  store.define(second, family(0, "a_total", MetricKind::counter, {"new"}));
+  store.define(second, wire::SeriesDefinition{0, 0, {"x"}});
+  EXPECT_EQ(exemplars_of(store, "a_total"), "");
+  apply(store, second, 1, {exemplar(0, 0, 0xa2, 1)});
+  EXPECT_EQ(exemplars_of(store, "a_total"), "0/0 a2a2 at 0; ");
+  EXPECT_EQ(own(store, "midst_push_dropped_total", "exemplar_limit"), 0);
+}
+
 }  // namespace
 }  // namespace midst::ingest

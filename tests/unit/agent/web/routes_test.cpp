@@ -369,6 +369,21 @@ TEST_F(RoutesTest, TellsTheCallersMistakesApartInAScrapeOnce) {
   EXPECT_EQ(get("/scrape?target=x").status, 502U);
 }
 
+TEST_F(RoutesTest, TellsTheTextsOfStatementsByTarget) {
+  EXPECT_EQ(get("/queries").status, 404U);
+  options_.queries = true;
+  EXPECT_EQ(get("/queries").status, 404U);
+  hooks_.statement_texts = [] {
+    return std::vector<std::pair<std::string, std::string>>{{"main", R"([{"queryid":"1","query":"SELECT $1"}])"},
+                                                            {"o\"ther", "[]"}};
+  };
+  const auto answer = get("/queries");
+  EXPECT_EQ(answer.content_type, "application/json");
+  EXPECT_EQ(answer.body, R"({"targets":[{"target":"main","queries":[{"queryid":"1","query":"SELECT $1"}]},)"
+                         R"({"target":"o\"ther","queries":[]}]})");
+  EXPECT_EQ(get("/queries?target=nobody").status, 400U);
+}
+
 TEST_F(RoutesTest, AnswersClusterDiscoveryInTheFormOfHttpServiceDiscovery) {
   EXPECT_EQ(get("/discover-cluster-nodes").status, 404U);
   options_.discovery = true;

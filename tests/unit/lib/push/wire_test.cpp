@@ -480,5 +480,52 @@ TEST(Wire, TheSizeEstimateIsAnUpperBound) {
   EXPECT_LT(encoder.size_bytes(), 200u);
 }
 
+Exemplar full_exemplar() {
+  Exemplar exemplar{201, 2, 1.5, 7, {}};
+  for (std::uint8_t i = 0; i < 16; ++i) exemplar.trace.trace_id[i] = static_cast<std::uint8_t>(i + 1);
+  for (std::uint8_t i = 0; i < 8; ++i) exemplar.trace.span_id[i] = static_cast<std::uint8_t>(0xa0 + i);
+  return exemplar;
+}
+
+TEST(Wire, AnExemplarIsTheseBytesAndComesBack) {
+  SnapEncoder encoder;
+  encoder.add(full_exemplar());
+  Snap head;
+  head.seq = 1;
+  std::string frame;
+  encoder.finish(frame, head);
+  const auto payload = payload_of(frame, Type::snap);
+  EXPECT_EQ(to_hex(payload),
+            "0801"
+            "5a33"
+            "08c901"
+            "1002"
+            "19000000000000f83f"
+            "210700000000000000"
+            "2a100102030405060708090a0b0c0d0e0f10"
+            "3208a0a1a2a3a4a5a6a7");
+  const auto snap = decode_snap(payload);
+  ASSERT_TRUE(snap);
+  ASSERT_EQ(snap->exemplars.size(), 1u);
+  const auto exemplar = decode_exemplar(snap->exemplars[0]);
+  ASSERT_TRUE(exemplar);
+  EXPECT_EQ(exemplar->id, 201u);
+  EXPECT_EQ(exemplar->bucket, 2u);
+  EXPECT_EQ(exemplar->value, 1.5);
+  EXPECT_EQ(exemplar->unix_time_ns, 7u);
+  EXPECT_EQ(exemplar->trace, full_exemplar().trace);
+  std::string next;
+  encoder.finish(next, head);
+  EXPECT_EQ(to_hex(payload_of(next, Type::snap)), "0801");
+}
+
+TEST(Wire, AnExemplarWithIdsOfAnotherLengthIsMalformed) {
+  EXPECT_FALSE(decode_exemplar("\x2a\x0f"s + std::string(15, 'x')));
+  EXPECT_TRUE(decode_exemplar("\x2a\x10"s + std::string(16, 'x')));
+  EXPECT_FALSE(decode_exemplar("\x32\x09"s + std::string(9, 'x')));
+  EXPECT_TRUE(decode_exemplar("\x32\x08"s + std::string(8, 'x')));
+  EXPECT_FALSE(decode_exemplar("\x32\x09"s));
+}
+
 }  // namespace
 }  // namespace midst::push::wire

@@ -166,19 +166,18 @@ TEST_F(StatsdListener, TakesUdpWhereASignOfAGaugeIsAChange) {
   EXPECT_EQ(statsd_.counters().of(Protocol::udp).lines, 2U);
 }
 
-TEST_F(StatsdListener, AdoptsSocketsThatAreOpenAlready) {
+TEST_F(StatsdListener, TakesSocketsThatAreOpenAlready) {
   auto datagrams = net::open_datagram(at("d"), {});
   ASSERT_TRUE(datagrams);
   const Client early(path("d"), SOCK_DGRAM);
   ASSERT_TRUE(early.send("a:1|c"));
-  ASSERT_TRUE(listener_->adopt(std::move(datagrams->descriptor)));
+  ASSERT_TRUE(listener_->listen(std::move(*datagrams)));
   auto streams = net::open_listener(at("s"), {});
   ASSERT_TRUE(streams);
-  ASSERT_TRUE(listener_->adopt(std::move(streams->descriptor)));
+  ASSERT_TRUE(listener_->listen(std::move(*streams)));
   const Client client(path("s"), SOCK_STREAM);
   ASSERT_TRUE(client.send("a:2|c\n"));
   EXPECT_TRUE(becomes("a_total", 3));
-  EXPECT_FALSE(listener_->adopt(net::Descriptor(::dup(STDIN_FILENO))));
 }
 
 TEST_F(StatsdListener, TakesInWhatHasBeenSentWhenItDrains) {

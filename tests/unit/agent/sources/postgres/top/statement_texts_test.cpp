@@ -27,11 +27,11 @@ TEST(StatementTexts, AreAskedForOnceAndShownRedacted) {
   StatementTexts texts({});
   EXPECT_EQ(texts.due(Deadline{}), std::nullopt);
   texts.want(page({"-12", "34", "_other"}, {"34", "56"}));
-  EXPECT_EQ(texts.json(), R"({"queries":[]})");
+  EXPECT_EQ(texts.json(), R"([])");
   EXPECT_EQ(texts.due(Deadline{}), "{-12,34,56}");
   answer(texts, {{"-12", "SELECT \"a\" = 'secret'"}, {"34", "CREATE ROLE x"}, {"99", "SELECT unwanted"}, {"56", {}}});
-  EXPECT_EQ(texts.json(), R"({"queries":[{"queryid":"-12","query":"SELECT \"a\" = ?"},)"
-                          R"({"queryid":"34","query":"CREATE"}]})");
+  EXPECT_EQ(texts.json(), R"([{"queryid":"-12","query":"SELECT \"a\" = ?"},)"
+                          R"({"queryid":"34","query":"CREATE"}])");
 }
 
 TEST(StatementTexts, AreAskedForEveryFiveMinutesAtMostAndInVainOnceAnHour) {
@@ -54,7 +54,7 @@ TEST(StatementTexts, AreForgottenWithTheirIdsAndBounded) {
   EXPECT_EQ(texts.due(Deadline{}), "{1,2,3,4}");
   answer(texts, {{"1", "SELECT a"}, {"2", "SELECT b"}, {"5", "SELECT e"}});
   texts.want(page({"2"}));
-  EXPECT_EQ(texts.json(), R"({"queries":[{"queryid":"2","query":"SELECT b"}]})");
+  EXPECT_EQ(texts.json(), R"([{"queryid":"2","query":"SELECT b"}])");
 }
 
 TEST(StatementTexts, LongOnesAreCutBetweenTwoCharacters) {
@@ -62,7 +62,7 @@ TEST(StatementTexts, LongOnesAreCutBetweenTwoCharacters) {
   texts.want(page({"1"}));
   (void)texts.due(Deadline{});
   answer(texts, {{"1", "SELECT " + std::string(1016, 'a') + "ö"}});
-  EXPECT_EQ(texts.json(), R"({"queries":[{"queryid":"1","query":"SELECT )" + std::string(1016, 'a') + R"("}]})");
+  EXPECT_EQ(texts.json(), R"([{"queryid":"1","query":"SELECT )" + std::string(1016, 'a') + R"("}])");
 }
 
 }  // namespace
