@@ -27,6 +27,8 @@ constexpr MetricSpec families_rejected{"midst_push_families_rejected_total", Met
                                        "Families refused, by reason."};
 constexpr MetricSpec disconnects{"midst_push_disconnects_total", MetricType::counter, "",
                                  "Ended push connections, by reason."};
+constexpr MetricSpec shared_memory{"midst_push_shared_memory_total", MetricType::counter, "",
+                                   "Memory that clients have passed along to be read, by what came of it."};
 constexpr MetricSpec state_kept{"midst_push_state_kept", MetricType::gauge, "",
                                 "Whether totals survive the end of this process; 0 without a state file."};
 constexpr MetricSpec state_checkpoints{"midst_push_state_checkpoints_total", MetricType::counter, "",
@@ -95,15 +97,18 @@ void write(metrics::SnapshotBuilder& builder, const Counters& counters, const Le
   builder.add(reconnects, static_cast<double>(counters.clients.reconnects));
   builder.add(send_errors, static_cast<double>(counters.clients.send_errors));
   builder.add(overflowed, static_cast<double>(counters.clients.overflowed_series));
+  add(builder, shared_memory, "outcome", "taken", counters.memories_taken);
+  add(builder, shared_memory, "outcome", "refused", counters.memories_refused);
   builder.add(state_kept, levels.is_state_kept ? 1 : 0);
   builder.add(state_checkpoints, static_cast<double>(counters.state_checkpoints));
   builder.add(state_set_aside, static_cast<double>(counters.state_set_aside));
 }
 
 std::vector<MetricSpec> own_specs() {
-  return {clients,           clients_total,     series,      families, frames,     bytes,       samples,    dropped,
-          series_rejected,   families_rejected, disconnects, skipped,  reconnects, send_errors, overflowed, state_kept,
-          state_checkpoints, state_set_aside};
+  return {clients,        clients_total, series,          families,          frames,      bytes,
+          samples,        dropped,       series_rejected, families_rejected, disconnects, skipped,
+          reconnects,     send_errors,   overflowed,      shared_memory,     state_kept,  state_checkpoints,
+          state_set_aside};
 }
 
 }  // namespace midst::ingest

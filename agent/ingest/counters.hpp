@@ -48,9 +48,11 @@ struct Counters {
   std::array<std::uint64_t, drop_count> dropped{};
   std::array<std::uint64_t, push::wire::refusal_count> series_refused{}, families_refused{};
   std::array<std::uint64_t, disconnect_count> disconnects{};
+  std::uint64_t memories_taken = 0, memories_refused = 0;
   std::uint64_t state_checkpoints = 0, state_set_aside = 0;
   push::wire::ClientReport clients;  ///< Sum over all clients, ended ones included.
 
+  void count_memory(bool is_taken) noexcept { ++(is_taken ? memories_taken : memories_refused); }
   void count(Drop reason) noexcept { ++dropped[static_cast<std::size_t>(reason)]; }
   void count(Disconnect reason) noexcept { ++disconnects[static_cast<std::size_t>(reason)]; }
 };

@@ -226,12 +226,13 @@ asio::awaitable<Result<Done>> Listener::Impl::write(Connection* connection) {
 
 /// @param is_dry  set when the socket had nothing to read.
 std::optional<Disconnect> Listener::Impl::read_once(Connection& connection, bool& is_dry, std::string& replies) {
-  error_code failure;
-  const auto size = connection.socket.read_some(asio::buffer(buffer_), failure);
-  is_dry = failure == asio::error::would_block;
+  net::Descriptor passed;
+  const auto size = net::receive(connection.socket.native_handle(), buffer_, passed);
+  is_dry = size == -EAGAIN;
   if (is_dry) return std::nullopt;
-  if (failure) return Disconnect::closed;
-  return connection.session.feed({buffer_.data(), size}, steady_now(), replies);
+  if (size <= 0) return Disconnect::closed;
+  if (passed.get() >= 0) connection.session.take_memory(std::move(passed));
+  return connection.session.feed({buffer_.data(), static_cast<std::size_t>(size)}, steady_now(), replies);
 }
 
 void Listener::Impl::end(Connection& connection, Disconnect reason) {

@@ -1,6 +1,8 @@
 #include "agent/ingest/session.hpp"
 
+#include "agent/ingest/shared_cells.hpp"
 #include "lib/base/log.hpp"
+#include "lib/push/shared_layout.hpp"
 
 #include <fmt/core.h>
 
@@ -90,6 +92,15 @@ std::optional<Disconnect> Session::handle_hello(std::string_view payload, Steady
   key_ = attachment.key;
   attachment.welcome.features = hello->features & wire::feature_exemplars;
   attachment.welcome.max_frame = static_cast<std::uint32_t>(max_frame_);
+  if (const auto memory = std::exchange(memory_, {}); (hello->features & push::shared::feature) != 0) {
+    auto cells = SharedCells::open(memory);
+    if (cells) attachment.welcome.features |= push::shared::feature;
+    store_.counters().count_memory(cells.has_value());
+    if (cells)
+      store_.share(key_, std::move(*cells));
+    else
+      log::debug("push client's memory not used", {{"resource", hello->resource}, {"error", cells.error().message}});
+  }
   wire::encode(replies, attachment.welcome);
   log::debug("push client attached", {{"resource", hello->resource},
                                       {"library", hello->library},

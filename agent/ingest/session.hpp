@@ -3,6 +3,7 @@
 #pragma once
 
 #include "agent/ingest/store.hpp"
+#include "lib/net/sockets.hpp"
 #include "lib/push/wire.hpp"
 
 #include <cstddef>
@@ -26,6 +27,9 @@ class Session {
   /// @return why the connection must end (after its replies are sent), or nothing.
   [[nodiscard]] std::optional<Disconnect> feed(std::string_view bytes, SteadyTime now, std::string& replies);
 
+  /// Takes a descriptor that came along with what is fed next; only one before HELLO is looked at.
+  void take_memory(net::Descriptor memory) noexcept { memory_ = std::move(memory); }
+
   /// @return whether HELLO has come.
   [[nodiscard]] bool is_greeted() const noexcept { return key_ != 0; }
   /// The connection ended at `now`; the instance may come back.
@@ -43,8 +47,9 @@ class Session {
   Store& store_;
   const Peer peer_;
   const std::size_t max_frame_;
-  std::string partial_;    ///< The beginning of a frame whose end was not read yet.
-  std::uint64_t key_ = 0;  ///< Of the Store; 0 before HELLO.
+  net::Descriptor memory_;  ///< Until HELLO says what it is.
+  std::string partial_;     ///< The beginning of a frame whose end was not read yet.
+  std::uint64_t key_ = 0;   ///< Of the Store; 0 before HELLO.
   SteadyTime last_seen_{};
   std::vector<wire::RejectedSeries> rejected_;  ///< To be told with the next ACK.
 };

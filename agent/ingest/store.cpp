@@ -84,7 +84,8 @@ void Store::make_room() {
 bool Store::forget_oldest() {
   Instance* oldest = nullptr;
   for (const auto& [id, instance] : instances_)
-    if (instance->key == 0 && (oldest == nullptr || instance->lost_at < oldest->lost_at)) oldest = instance.get();
+    if (instance->key == 0 && !instance->is_in_use && (oldest == nullptr || instance->lost_at < oldest->lost_at))
+      oldest = instance.get();
   if (oldest == nullptr) return false;
   if (!oldest->is_retired) retire(*oldest);
   log(record::forget, oldest->id, {});
@@ -117,10 +118,14 @@ Refusal Store::define(std::uint64_t key, const wire::FamilyDefinition& definitio
 
 Refusal Store::define(Instance& instance, const wire::FamilyDefinition& definition) {
   const auto refuse = [&](Refusal reason) {
-    ++counters_.families_refused[static_cast<std::size_t>(reason)];
+    if (instance.refused_families.insert(definition.id).second)
+      ++counters_.families_refused[static_cast<std::size_t>(reason)];
     return reason;
   };
-  if (definition.id >= limits_.max_families_per_client) return refuse(Refusal::too_many);
+  if (definition.id >= limits_.max_families_per_client) {
+    ++counters_.families_refused[static_cast<std::size_t>(Refusal::too_many)];
+    return Refusal::too_many;
+  }
   if (definition.id >= instance.families.size()) instance.families.resize(definition.id + 1, none);
   const auto has_it = [&](const Contributor* other) { return other->has_family(definition.name); };
   if (std::any_of(contributors_.begin(), contributors_.end(), has_it)) return refuse(Refusal::type_conflict);
@@ -165,29 +170,26 @@ Refusal Store::define(Instance& instance, const wire::SeriesDefinition& definiti
     return count(Refusal::client_limit);
   if (!grow(instance, definition.id + std::size_t{1}, 0)) return count(Refusal::total_limit);
   auto& series = instance.series[definition.id];
-  if (definition.family >= instance.families.size() || instance.families[definition.family] == none) {
-    series.is_refused = series.series == none;
-    return count(Refusal::unknown_family);
-  }
+  // One that is defined by memory and by frame, or again after a reconnect, is counted once.
+  const auto refuse = [&](Refusal reason) {
+    return series.series == none && std::exchange(series.is_refused, true) ? reason : count(reason);
+  };
+  if (definition.family >= instance.families.size() || instance.families[definition.family] == none)
+    return refuse(Refusal::unknown_family);
   const auto family = instance.families[definition.family];
   const auto growth = instance.own_series >= limits_.max_series_per_client ? SeriesTable::Growth::client_is_full
                                                                            : SeriesTable::Growth::allowed;
   if (series.series != none && table_.family_of(series.series) != family) return count(Refusal::redefined);
   const auto found = table_.define(family, definition.label_values, growth);
-  if (found.index == none) {
-    series.is_refused = series.series == none;
-    return count(found.reason);
-  }
+  if (found.index == none) return refuse(found.reason);
   if (series.series != none) {  // said again after a reconnect; what was diverted stays so
     const bool is_same = series.series == found.index || table_.is_overflow(series.series);
     return is_same ? Refusal::none : count(Refusal::redefined);
   }
   const auto kind = table_.kind(family);
   const auto first_bucket = instance.buckets.size();
-  if (kind == wire::MetricKind::histogram && !grow(instance, 0, table_.bucket_count(family))) {
-    series.is_refused = true;
-    return count(Refusal::total_limit);
-  }
+  if (kind == wire::MetricKind::histogram && !grow(instance, 0, table_.bucket_count(family)))
+    return refuse(Refusal::total_limit);
   series.series = found.index;
   series.kind = kind;
   series.is_refused = false;
@@ -241,7 +243,11 @@ inline void Store::apply_scalar(Instance& instance, std::uint32_t id, double val
     return;
   }
   if (series->kind != wire::MetricKind::counter || !std::isfinite(value)) return counters_.count(Drop::invalid_value);
-  if (value < series->last) return counters_.count(Drop::counter_decrease);
+  if (value < series->last) {
+    // What is read from shared memory overtakes the SNAP on its way.
+    if (!instance.cells) counters_.count(Drop::counter_decrease);
+    return;
+  }
   const bool is_counted_already = instance.is_baseline && !series->has_value;
   if (!is_counted_already) table_.add(series->series, value - series->last);
   series->last = value;
@@ -291,7 +297,10 @@ void Store::add_histogram(Instance& instance, ClientSeries& series, std::span<co
   if (buckets.size() != totals.size()) return counters_.count(Drop::bucket_mismatch);
   const std::span last(instance.buckets.data() + series.buckets, totals.size());
   for (std::size_t i = 0; i < totals.size(); ++i)
-    if (buckets[i] < last[i]) return counters_.count(Drop::counter_decrease);
+    if (buckets[i] < last[i]) {
+      if (!instance.cells) counters_.count(Drop::counter_decrease);
+      return;
+    }
   const bool is_counted_already = instance.is_baseline && !series.has_value;
   for (std::size_t i = 0; i < totals.size(); ++i) {
     if (!is_counted_already) totals[i] += buckets[i] - last[i];
@@ -351,6 +360,7 @@ void Store::detach(std::uint64_t key, SteadyTime now) {
   auto& instance = *found->second;
   attached_.erase(found);
   instance.key = 0;
+  take_shared(instance);
   // Kept even if nothing was applied yet: forgotten, it would come back as one that has been counted before.
   instance.lost_at = now;
 }
@@ -394,6 +404,7 @@ void Store::forget_the_dead() {
     if (instance->key == 0 && instance->peer.pid > 0 && net::has_ended(instance->peer.pid)) dead.push_back(id);
   for (const auto& id : dead) {
     auto& instance = *instances_.at(id);
+    take_shared(instance);
     if (!instance.is_retired) retire(instance);
     log(record::forget, id, {});
     forget(id);
@@ -402,6 +413,7 @@ void Store::forget_the_dead() {
 
 metrics::Snapshot Store::snapshot(SteadyTime now) {
   sweep(now);
+  take_all_shared();
   save_contributors();
   table_.begin_merge();
   for (const auto& [id, instance] : instances_)

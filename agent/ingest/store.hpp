@@ -39,6 +39,8 @@ struct ClientInfo {
   std::uint64_t last_seq = 0;
 };
 
+class SharedCells;
+
 class Store final : public scrape::Source {
  public:
   explicit Store(StoreLimits limits);
@@ -59,6 +61,9 @@ class Store final : public scrape::Source {
   [[nodiscard]] Attachment attach(const wire::Hello& hello, const Peer& peer, SteadyTime now);
   /// @return whether the connection still is the instance's own; the calls below need that.
   [[nodiscard]] bool is_attached(std::uint64_t key) const { return attached_.contains(key); }
+
+  /// Reads the client's totals from the memory that it shares, at each page and when its connection ends.
+  void share(std::uint64_t key, std::unique_ptr<SharedCells> cells);
 
   /// @return why the definition counts nowhere (or, for a series, only in an overflow series), counted by reason.
   Refusal define(std::uint64_t key, const wire::FamilyDefinition& definition);
@@ -111,6 +116,9 @@ class Store final : public scrape::Source {
   bool forget_oldest();
   /// Gives the instance room for one more series. @return false when max_client_values are remembered already.
   [[nodiscard]] bool grow(Instance& instance, std::size_t series, std::size_t buckets);
+  void take_shared(Instance& instance);
+  void take_all_shared();
+  std::size_t add_shared(const Instance& instance, std::uint32_t id, std::uint32_t cell, wire::SnapEncoder& encoder);
   void sweep(SteadyTime now);
   void forget_the_dead();
   void forget_users_of(std::uint32_t family);

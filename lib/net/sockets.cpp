@@ -348,6 +348,33 @@ Result<gid_t> find_group(const std::string& group) {
   return entry.gr_gid;
 }
 
+ssize_t receive(int socket, std::span<char> buffer, Descriptor& passed) noexcept {
+  constexpr std::size_t most_descriptors = 8;
+  iovec data{buffer.data(), buffer.size()};
+  alignas(cmsghdr) char control[CMSG_SPACE(most_descriptors * sizeof(int))];
+  msghdr message{};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  ssize_t size = -1;
+  do {
+    size = ::recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  } while (size < 0 && errno == EINTR);
+  if (size < 0) return errno == EWOULDBLOCK ? -EAGAIN : -errno;
+  for (auto* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
+    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+    const auto count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (std::size_t i = 0; i < count; ++i) {
+      int number = -1;
+      std::memcpy(&number, CMSG_DATA(header) + i * sizeof number, sizeof number);
+      Descriptor owned(number);
+      if (passed.get() < 0) passed = std::move(owned);
+    }
+  }
+  return size;
+}
+
 Result<uid_t> find_user(const std::string& user) {
   if (const auto number = text::parse_integer(user); number && *number >= 0) return static_cast<uid_t>(*number);
   std::vector<char> buffer(16 * 1024);

@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -56,6 +57,10 @@ class SocketPath {
   dev_t device_ = 0;
   ino_t inode_ = 0;
 };
+
+/// Reads what is there without waiting, and a descriptor that came along; of several the first.
+/// @return bytes read, 0 at the end, or a negative errno (-EAGAIN: nothing is there).
+[[nodiscard]] ssize_t receive(int socket, std::span<char> buffer, Descriptor& passed) noexcept;
 
 /// @return the number of a user or group, given by name or number; Errc::config when there is none of that name.
 [[nodiscard]] Result<uid_t> find_user(const std::string& user);

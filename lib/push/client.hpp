@@ -28,7 +28,8 @@ struct ClientOptions {
   std::string socket_path = "/run/midst-agent/push.sock";
   std::chrono::milliseconds flush_interval{1000};  ///< 100 ms … 10 s; clamped.
   std::size_t max_series = 10'000;                 ///< Of this client; one more gets the family's overflow series.
-  std::string resource;                            ///< Free text for the agent's status page ("midst-api 0.1.0").
+  bool shared_memory = true;  ///< Counters and histograms outlive SIGKILL of this process, where the system has memfd.
+  std::string resource;       ///< Free text for the agent's status page ("midst-api 0.1.0").
   /// Told of refused declarations, throwing callbacks and an agent that refuses something; `detail` is its name or the
   /// reason. Called on any thread; must not throw, and not call the client. Unset: a line on standard error.
   std::function<void(std::string_view what, std::string_view detail)> on_problem;

@@ -43,6 +43,7 @@ void Connection::close() noexcept {
   out_.clear();
   in_.clear();
   sent_ = taken_ = 0;
+  passed_ = -1;
 }
 
 /// A program that closes all descriptors (to become a daemon) may have got this number again for something of its own;
@@ -56,7 +57,7 @@ bool Connection::write() noexcept {
   if (!has_unsent()) return true;
   if (!is_still_ours()) return false;
   while (has_unsent()) {
-    const auto size = ::send(descriptor_, out_.data() + sent_, out_.size() - sent_, MSG_NOSIGNAL | MSG_DONTWAIT);
+    const auto size = send(std::string_view(out_).substr(sent_));
     if (size < 0 && errno == EINTR) continue;
     if (size < 0) return errno == EAGAIN || errno == EWOULDBLOCK;
     sent_ += static_cast<std::size_t>(size);
@@ -65,6 +66,26 @@ bool Connection::write() noexcept {
   out_.clear();
   sent_ = 0;
   return true;
+}
+
+ssize_t Connection::send(std::string_view bytes) noexcept {
+  constexpr int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
+  if (passed_ < 0) return ::send(descriptor_, bytes.data(), bytes.size(), flags);
+  iovec data{const_cast<char*>(bytes.data()), bytes.size()};  // sendmsg() does not write to it
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof passed_)] = {};
+  msghdr message{};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  auto* const header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(sizeof passed_);
+  std::memcpy(CMSG_DATA(header), &passed_, sizeof passed_);
+  const auto size = ::sendmsg(descriptor_, &message, flags);
+  if (size > 0) passed_ = -1;
+  return size;
 }
 
 bool Connection::read() {

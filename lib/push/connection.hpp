@@ -32,6 +32,9 @@ class Connection {
   [[nodiscard]] bool has_unsent() const noexcept { return sent_ < out_.size(); }
   [[nodiscard]] std::uint64_t bytes_sent() const noexcept { return bytes_sent_; }
 
+  /// Sends a copy of a descriptor along with the next byte.
+  void pass(int descriptor) noexcept { passed_ = descriptor; }
+
   /// Sends what the socket takes. @return false when the connection is broken.
   [[nodiscard]] bool write() noexcept;
   /// Reads what is there. @return false when the connection is broken or ended.
@@ -42,9 +45,11 @@ class Connection {
 
  private:
   [[nodiscard]] bool is_still_ours() const noexcept;
+  [[nodiscard]] ssize_t send(std::string_view bytes) noexcept;
 
   const std::string path_;
   std::atomic<int> descriptor_{-1};  ///< Atomic for the fork handler, which reads it in the child.
+  int passed_ = -1;                  ///< To go with the next byte.
   dev_t device_ = 0;
   ino_t inode_ = 0;
   std::string out_, in_;

@@ -76,6 +76,10 @@ void Flusher::connect(Clock::time_point now) {
   if (!connection_.open()) return disconnect(now);
   wire::Hello hello;
   hello.features = wire::feature_exemplars;
+  if (options_.memory >= 0) {
+    hello.features |= shared::feature;
+    connection_.pass(options_.memory);
+  }
   hello.instance = options_.instance;
   hello.start_time_ns = options_.start_time_ns;
   hello.library = "midst-cpp/0.1";

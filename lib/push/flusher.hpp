@@ -38,6 +38,7 @@ struct FlusherOptions {
   wire::InstanceId instance;
   std::uint64_t start_time_ns;
   Registry::Report report;
+  int memory = -1;  ///< To be passed to the agent; -1: none.
 };
 
 class Flusher {

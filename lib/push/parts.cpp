@@ -167,12 +167,12 @@ Cell* touch(std::uint32_t client, std::uint32_t cell) noexcept {
 
 void add_locked(std::uint32_t client, std::uint32_t cell, std::uint64_t amount) noexcept {
   if (client == 0) return;
-  if (const auto shards = find_shards(client)) shards->add_retired(cell, amount);
+  if (const auto shards = find_shards(client)) shards->add_locked(cell, amount);
 }
 
 void add_locked(std::uint32_t client, std::uint32_t cell, double amount) noexcept {
   if (client == 0) return;
-  if (const auto shards = find_shards(client)) shards->add_retired(cell, amount);
+  if (const auto shards = find_shards(client)) shards->add_locked(cell, amount);
 }
 
 void add_first(std::uint32_t client, std::uint32_t first, std::uint32_t offset, std::uint64_t amount) noexcept {
@@ -225,9 +225,14 @@ Parts::~Parts() {
 void Parts::start() {
   requests.wake_descriptor = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   place_at_end_ = ask_at_end(requests.wake_descriptor);
-  flusher_ = std::make_unique<Flusher>(FlusherOptions{options.socket_path, options.resource, options.flush_interval,
-                                                      random_instance(), unix_time_ns(), options.on_problem},
-                                       registry, requests);
+  if (options.shared_memory) {
+    shards->share(SharedMemory::make());
+    registry.write_directory();
+  }
+  flusher_ = std::make_unique<Flusher>(
+      FlusherOptions{options.socket_path, options.resource, options.flush_interval, random_instance(), unix_time_ns(),
+                     options.on_problem, shards->memory() == nullptr ? -1 : shards->memory()->descriptor()},
+      registry, requests);
   thread_ = start_without_signals(*flusher_);
 }
 

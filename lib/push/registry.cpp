@@ -103,6 +103,7 @@ std::optional<std::uint32_t> Registry::declare(wire::FamilyDefinition definition
   by_name_.emplace(definition.name, definition.id);
   auto& family = families_.emplace_back();
   family.definition = std::move(definition);
+  describe(family.definition);
   family.constants = std::move(constants);
   family.padded_bounds = family.definition.bounds;
   const auto blocks = family.padded_bounds.size() / bounds_block + 1;
@@ -161,7 +162,41 @@ std::optional<std::uint32_t> Registry::make(Family& family, std::span<const std:
   if (values.size() < family.definition.label_names.size())
     series.label_values.insert(series.label_values.end(), family.constants.begin(), family.constants.end());
   sent_.push_back({cell, family.definition.kind});
-  return static_cast<std::uint32_t>(series_.size() - 1);
+  const auto id = static_cast<std::uint32_t>(series_.size() - 1);
+  series.family = family.definition.id;
+  describe(id);
+  return id;
+}
+
+/// Gauges are not in there: they go with their client.
+void Registry::describe(const wire::FamilyDefinition& family) {
+  if (shards_->memory() == nullptr || family.kind == wire::MetricKind::gauge) return;
+  std::string frame;
+  wire::encode(frame, family);
+  shards_->memory()->append(frame);
+}
+
+void Registry::describe(std::uint32_t id) {
+  if (shards_->memory() == nullptr || sent_[id].kind == wire::MetricKind::gauge) return;
+  auto definition = definition_of(id);
+  definition.cell = sent_[id].cell;
+  std::string frame;
+  wire::encode(frame, definition);
+  shards_->memory()->append(frame);
+}
+
+wire::SeriesDefinition Registry::definition_of(std::uint32_t id) const {
+  wire::SeriesDefinition definition;
+  definition.id = id;
+  definition.family = series_[id].family;
+  definition.label_values = series_[id].label_values;
+  return definition;
+}
+
+void Registry::write_directory() {
+  const std::lock_guard lock(mutex_);
+  for (const auto& family : families_) describe(family.definition);
+  for (std::uint32_t id = 0; id < series_.size(); ++id) describe(id);
 }
 
 void Registry::remove(std::uint32_t family_id, std::span<const std::string_view> label_values) {
@@ -242,14 +277,10 @@ void Registry::define(std::string& out, std::size_t limit) {
     family.definition_seq = head_.seq;
   }
   if (next_family_ < family_end_) return;
-  wire::SeriesDefinition definition;
   for (; next_definition_ < series_end_ && out.size() < limit; ++next_definition_) {
     auto& series = series_[next_definition_];
     if (series.definition_seq != 0) continue;
-    definition.id = static_cast<std::uint32_t>(next_definition_);
-    definition.family = series.family;
-    definition.label_values = series.label_values;
-    wire::encode(out, definition);
+    wire::encode(out, definition_of(static_cast<std::uint32_t>(next_definition_)));
     series.definition_seq = head_.seq;
   }
   first_undefined_family_ = next_family_;

@@ -55,6 +55,8 @@ class Registry {
 
   /// A connection stands: forgets what the agent does not know.
   void welcome(const wire::Welcome& welcome);
+  /// Writes what was declared so far into the memory that is shared with the agent; later declarations go there too.
+  void write_directory();
   void refuse_family(std::uint32_t family);
   void refuse_series(std::uint32_t series);
 
@@ -108,6 +110,9 @@ class Registry {
   [[nodiscard]] std::optional<std::uint32_t> find_or_make(Family& family, std::span<const std::string_view> values);
   [[nodiscard]] std::optional<std::uint32_t> make(Family& family, std::span<const std::string_view> values);
   void define(std::string& out, std::size_t limit);
+  void describe(const wire::FamilyDefinition& family);
+  void describe(std::uint32_t series);
+  [[nodiscard]] wire::SeriesDefinition definition_of(std::uint32_t series) const;
   void append_values(std::size_t limit);
   void append_counter(Shards::Reader& cells, std::uint32_t id, Sent& sent);
   void append_gauge(std::uint32_t id, Sent& sent);

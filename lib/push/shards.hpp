@@ -3,9 +3,11 @@
 #pragma once
 
 #include "lib/push/client.hpp"
+#include "lib/push/shared_memory.hpp"
 
 #include <atomic>
 #include <bit>
+#include <bitset>
 #include <cstdint>
 #include <limits>
 #include <memory>
@@ -19,9 +21,10 @@ namespace midst::push::detail {
 class Shard {
  public:
   /// 2 Mi cells: 1 million counters, or 160 thousand histograms of 11 bounds.
-  static constexpr std::size_t max_chunks = 2048;
+  static constexpr std::size_t max_chunks = shared::max_chunks;
 
-  Shard();
+  /// @param memory  where chunks are made as long as there is room; may be nullptr.
+  explicit Shard(SharedMemory* memory);
   ~Shard();
   Shard(const Shard&) = delete;
   Shard& operator=(const Shard&) = delete;
@@ -29,34 +32,40 @@ class Shard {
   [[nodiscard]] const std::atomic<Cell*>* chunks() const noexcept { return chunks_.get(); }
   /// @return the cell, its chunk made if need be; nullptr without memory. Its thread only.
   [[nodiscard]] Cell* touch(std::uint32_t cell) noexcept;
-  /// Adds every cell of `other` to its own.
-  /// @param is_double  tells the cells of the two kinds apart.
-  void absorb(const Shard& other, const std::vector<bool>& is_double) noexcept;
+  /// In the child of a fork, where shared memory is not: everything back to 0.
   void clear() noexcept;
+  void set_memory(SharedMemory* memory) noexcept { memory_ = memory; }
 
  private:
   std::unique_ptr<std::atomic<Cell*>[]> chunks_;
+  SharedMemory* memory_;
+  std::bitset<max_chunks> is_shared_;
 };
 
-/// All shards of one client and what ended threads have left. Thread-safe; the lock is never held for I/O.
+/// All shards of one client. Thread-safe; the lock is never held for I/O.
 class Shards {
  public:
-  explicit Shards(std::uint32_t number) : number_(number) {}
+  explicit Shards(std::uint32_t number) : number_(number), locked_(nullptr) {}
 
   /// @return the number that the handles of this client carry; unique in the process, never 0.
   [[nodiscard]] std::uint32_t number() const noexcept { return number_; }
 
-  /// @return the first of `count` neighbouring cells in one chunk, the last of them for a double and the others for
-  /// whole numbers; nothing when all cells are taken.
+  /// @return the first of `count` neighbouring cells in one chunk; nothing when all cells are taken.
   [[nodiscard]] std::optional<std::uint32_t> allocate(std::uint32_t count);
 
+  /// Makes chunks in there from now on, so that they outlive the process; nullptr: in memory of its own.
+  void share(std::unique_ptr<SharedMemory> memory) noexcept;
+  /// @return the memory that is shared with the agent, or nullptr.
+  [[nodiscard]] SharedMemory* memory() const noexcept { return memory_.get(); }
+
+  /// @return a shard for a thread: one that an ended thread has left, with what it has counted, or a new one.
   [[nodiscard]] std::shared_ptr<Shard> join();
-  /// Keeps what the shard of an ended thread holds and lets go of it.
+  /// Keeps the shard of an ended thread for the next one.
   void retire(const std::shared_ptr<Shard>& shard) noexcept;
   template <class Amount>
-  void add_retired(std::uint32_t cell, Amount amount) noexcept {
+  void add_locked(std::uint32_t cell, Amount amount) noexcept {
     const std::lock_guard lock(mutex_);
-    if (auto* to = retired_.touch(cell)) add(*to, amount);
+    if (auto* to = locked_.touch(cell)) add(*to, amount);
   }
 
   /// Adds cells up while no thread can come or go.
@@ -112,9 +121,9 @@ class Shards {
   const std::uint32_t number_;
   std::mutex mutex_;
   std::uint32_t next_cell_ = 0;
-  std::vector<bool> is_double_;  ///< Of the cells below next_cell_.
-  std::vector<std::shared_ptr<Shard>> live_;
-  Shard retired_;
+  std::unique_ptr<SharedMemory> memory_;
+  std::vector<std::shared_ptr<Shard>> live_, idle_;
+  Shard locked_;  ///< Written to under the lock, for threads that have none.
 };
 
 }  // namespace midst::push::detail

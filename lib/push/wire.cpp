@@ -167,6 +167,7 @@ void encode(std::string& out, const SeriesDefinition& message) {
   put(out, 1, message.id);
   put(out, 2, message.family);
   for (const auto& value : message.label_values) put_element(out, 3, value);
+  if (message.cell) put(out, 4, std::uint64_t{*message.cell} + 1);
 }
 
 Result<SeriesDefinition> decode_series(std::string_view payload) {
@@ -180,6 +181,7 @@ Result<SeriesDefinition> decode_series(std::string_view payload) {
       if (reader.text.size() > max_label_value_bytes) return too_long("label value", max_label_value_bytes);
       message.label_values.emplace_back(reader.text);
     }
+    if (reader.is(4, varint) && reader.number32() != 0) message.cell = reader.number32() - 1;
   }
   if (!reader.is_whole()) return malformed("SERIES is cut short or malformed");
   return message;

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -79,6 +80,9 @@ struct FamilyDefinition {
 struct SeriesDefinition {
   std::uint32_t id = 0, family = 0;
   std::vector<std::string> label_values;
+  /// In the directory of shared memory only: the first of its cells. A counter has two, whole amounts and the rest as a
+  /// double; a histogram its buckets and the sum.
+  std::optional<std::uint32_t> cell{};
 };
 
 /// Why a series or a family counts nowhere; also the reason label of the agent's metrics. Numbers are on the wire.

@@ -470,7 +470,7 @@ TEST(Push, AClientThatIsGoneForLongComesBackWithoutLossOrDouble) {
   counter.add(2);
   EXPECT_EQ(value_of(agent.snapshot(30s), "awake"), 1) << "within the grace period it counts as alive";
   EXPECT_EQ(value_of(agent.snapshot(61s), "awake"), std::nullopt);
-  EXPECT_EQ(value_of(agent.snapshot(61s), "slept_total"), 5);
+  EXPECT_EQ(value_of(agent.snapshot(61s), "slept_total"), 7) << "its memory is read as long as it lives";
   agent.listen();
   ASSERT_TRUE(client.flush(limit));
   EXPECT_EQ(value_of(agent.snapshot(), "slept_total"), 7);
@@ -550,6 +550,87 @@ TEST(Push, AForkedChildIsAnInstanceOfItsOwn) {
   EXPECT_EQ(distribution_of(page, "forked_seconds")->count, 11u);
   EXPECT_EQ(value_of(page, "midst_push_clients_total"), 11);
   EXPECT_EQ(client.stats().reconnects, 0u) << "the parent's connection must survive its children";
+}
+
+/// A process that counts, says so, and waits to be killed.
+[[noreturn]] void count_and_wait(const push::ClientOptions& options, int told, std::uint64_t rounds) {
+  push::Client client(options);
+  const auto counter = client.counter("killed_total", "Killed.", {"n"});
+  const auto known = counter.with({"known"});
+  known.add(1);
+  if (!client.flush(limit)) ::_exit(1);
+  const auto histogram = client.histogram("killed_seconds", "Killed.", {1}).with({});
+  std::thread other([&] { known.add(static_cast<double>(rounds)); });
+  other.join();
+  for (std::uint64_t i = 0; i < rounds; ++i) counter.with({"new"}).add(0.5);
+  histogram.observe(0.25);
+  histogram.observe(4);
+  if (::write(told, "x", 1) != 1) ::_exit(2);
+  for (;;) ::pause();
+}
+
+TEST(Push, AClientThatIsKilledBetweenTwoFlushesLosesNothing) {
+  AgentThread agent;
+  agent.replace_store_and_keep_state();
+  agent.listen();
+  auto options = options_for(agent);
+  options.flush_interval = 10s;
+  int told[2];
+  ASSERT_EQ(::pipe(told), 0);
+  for (std::uint64_t i = 1; i <= 20; ++i) {
+    const auto child = ::fork();
+    if (child == 0) count_and_wait(options, told[1], 1000);
+    char byte = 0;
+    ASSERT_EQ(::read(told[0], &byte, 1), 1);
+    ::kill(child, SIGKILL);
+    ASSERT_EQ(::waitpid(child, nullptr, 0), child);
+    ASSERT_TRUE(agent.wait_for([](const auto& page) {
+      return value_of(page, "midst_push_clients", "state=\"connected\"") == 0 &&
+             value_of(page, "midst_push_clients", "state=\"lost\"") == 0;
+    }));
+    const auto page = agent.snapshot();
+    ASSERT_EQ(value_of(page, "killed_total", "n=\"known\""), static_cast<double>(i) * 1001);
+    ASSERT_EQ(value_of(page, "killed_total", "n=\"new\""), static_cast<double>(i) * 500);
+    ASSERT_EQ(distribution_of(page, "killed_seconds")->count, 2 * i);
+    ASSERT_EQ(distribution_of(page, "killed_seconds")->sum, static_cast<double>(i) * 4.25);
+    ASSERT_EQ(value_of(page, "midst_push_shared_memory_total", "outcome=\"taken\""), static_cast<double>(i));
+  }
+  agent.hang_up();
+  agent.replace_store_and_keep_state();
+  EXPECT_EQ(value_of(agent.snapshot(), "killed_total", "n=\"known\""), 20'020);
+  ::close(told[0]);
+  ::close(told[1]);
+}
+
+TEST(Push, APageShowsWhatAClientHasCountedSinceItsLastFlush) {
+  AgentThread agent;
+  agent.listen();
+  auto options = options_for(agent);
+  options.flush_interval = 10s;
+  Client client(options);
+  const auto counter = client.counter("fresh_total", "Fresh.").with({});
+  ASSERT_TRUE(client.flush(limit));
+  counter.add(3);
+  EXPECT_EQ(value_of(agent.snapshot(), "fresh_total"), 3);
+  counter.add(4);
+  ASSERT_TRUE(client.flush(limit));
+  EXPECT_EQ(value_of(agent.snapshot(), "fresh_total"), 7);
+  EXPECT_EQ(value_of(agent.snapshot(), "midst_push_dropped_total", "reason=\"counter_decrease\""), 0);
+}
+
+TEST(Push, WithoutSharedMemoryOnlySnapshotsCount) {
+  AgentThread agent;
+  agent.listen();
+  auto options = options_for(agent);
+  options.flush_interval = 10s;
+  options.shared_memory = false;
+  Client client(options);
+  const auto counter = client.counter("told_total", "Told.").with({});
+  ASSERT_TRUE(client.flush(limit));
+  counter.add(3);
+  EXPECT_EQ(value_of(agent.snapshot(), "told_total"), 0);
+  ASSERT_TRUE(client.flush(limit));
+  EXPECT_EQ(value_of(agent.snapshot(), "told_total"), 3);
 }
 
 #if !defined(__SANITIZE_THREAD__)

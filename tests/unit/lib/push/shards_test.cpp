@@ -24,17 +24,17 @@ TEST(Shards, RefuseWhatDoesNotFit) {
 
 constexpr std::uint64_t one = 1;
 
-TEST(Shards, TheSumIsOfLivingAndRetiredShards) {
+TEST(Shards, TheSumIsOfAllShardsAlsoOfEndedThreads) {
   Shards shards(1);
   ASSERT_EQ(shards.allocate(chunk_cells), 0u);
   ASSERT_EQ(shards.allocate(6), chunk_cells);
-  constexpr auto real = chunk_cells + 5;  // the last of its allocation is the one for a double
+  constexpr auto real = chunk_cells + 5;
   const auto first = shards.join(), second = shards.join();
   add(*first->touch(5), one);
   add(*second->touch(5), 2 * one);
   add(*second->touch(real), 0.75);
-  shards.add_retired(5, 4 * one);
-  shards.add_retired(real, 0.5);
+  shards.add_locked(5, 4 * one);
+  shards.add_locked(real, 0.5);
   const auto expect_all = [&] {
     Shards::Reader reader(shards);
     EXPECT_EQ(reader.whole(5), 7u);
@@ -55,7 +55,7 @@ TEST(Shards, StartOverKeepsOnlyTheOwnShardAndEmptiesIt) {
   const auto own = shards.join(), other = shards.join();
   add(*own->touch(0), one);
   add(*other->touch(0), 2 * one);
-  shards.add_retired(0, 4 * one);
+  shards.add_locked(0, 4 * one);
   shards.start_over(own.get());
   EXPECT_EQ(Shards::Reader(shards).whole(0), 0u);
   add(*other->touch(0), 2 * one);
