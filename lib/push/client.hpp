@@ -87,8 +87,8 @@ class Family {
 };
 
 /// When this signal ends the process, sends the last totals of its clients first, within 60 ms; for programs that do
-/// not handle SIGTERM themselves. A signal that leaves no handler a chance (SIGKILL) still costs what was counted since
-/// the last flush. @return whether it will; a signal that has a handler or is ignored stays as it is.
+/// not handle SIGTERM themselves. Without it, as after SIGKILL, shared memory saves counters and histograms alone.
+/// @return whether it will; a signal that has a handler or is ignored, and one that ends no process, stays as it is.
 bool deliver_at_signal(int number) noexcept;
 
 class Client {
