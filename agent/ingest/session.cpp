@@ -15,6 +15,11 @@ namespace {
 /// Told in one ACK at most; the rest shows in the metrics alone. Keeps an ACK below one frame.
 constexpr std::size_t max_rejected_told = 1024;
 
+/// A client whose snapshots come faster is asked to wait: no page needs them so often.
+constexpr std::chrono::milliseconds shortest_interval{100};
+
+using namespace std::chrono_literals;
+
 }  // namespace
 
 Session::Session(Store& store, Peer peer, std::size_t max_frame)
@@ -147,6 +152,8 @@ std::optional<Disconnect> Session::handle_snap(std::string_view payload, std::st
   wire::Ack ack;
   ack.seq = snap->seq;
   ack.rejected = std::exchange(rejected_, {});
+  const auto since = last_seen_ - std::exchange(last_snapshot_, last_seen_);
+  if (since < shortest_interval) ack.pause_ms = static_cast<std::uint32_t>((shortest_interval - since) / 1ms);
   wire::encode(replies, ack);
   return std::nullopt;
 }

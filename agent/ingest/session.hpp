@@ -50,7 +50,7 @@ class Session {
   net::Descriptor memory_;  ///< Until HELLO says what it is.
   std::string partial_;     ///< The beginning of a frame whose end was not read yet.
   std::uint64_t key_ = 0;   ///< Of the Store; 0 before HELLO.
-  SteadyTime last_seen_{};
+  SteadyTime last_seen_{}, last_snapshot_{};
   std::vector<wire::RejectedSeries> rejected_;  ///< To be told with the next ACK.
 };
 

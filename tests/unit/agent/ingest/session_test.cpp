@@ -8,6 +8,8 @@
 namespace midst::ingest {
 namespace {
 
+using namespace std::chrono_literals;
+
 const SteadyTime start{std::chrono::hours(1000)};
 
 std::string hello_frame(std::uint32_t major = 1, std::uint8_t instance = 1) {
@@ -88,6 +90,21 @@ TEST(Session, AnswersHelloAndSnapAndEndsWithBye) {
   EXPECT_EQ(total_of(store), 5);
   EXPECT_TRUE(store.clients().empty());
   EXPECT_EQ(store.counters().frames[5], 1u);
+}
+
+TEST(Session, ASnapshotThatComesTooSoonIsAnsweredWithAWishToWait) {
+  Store store({});
+  Session session(store, {}, wire::default_max_frame);
+  std::string replies;
+  EXPECT_EQ(session.feed(hello_frame() + definitions() + snap_frame(1, 0, 1), start, replies), std::nullopt);
+  const auto pause_after = [&](std::uint64_t seq, std::chrono::milliseconds later) {
+    replies.clear();
+    EXPECT_EQ(session.feed(snap_frame(seq, 0, 1), start + later, replies), std::nullopt);
+    return wire::decode_ack(std::string_view(replies).substr(wire::header_bytes)).value().pause_ms;
+  };
+  EXPECT_EQ(pause_after(2, 30ms), 70U);
+  EXPECT_EQ(pause_after(3, 130ms), 0U);
+  EXPECT_EQ(pause_after(4, 229ms), 1U);
 }
 
 TEST(Session, TakesFramesInPiecesOfAnySize) {
