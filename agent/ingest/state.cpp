@@ -3,8 +3,6 @@
 #include "agent/ingest/instance.hpp"
 #include "lib/base/log.hpp"
 
-#include <zlib.h>
-
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -75,10 +73,6 @@ class Reader {
   std::string_view& rest_;
   bool is_good_ = true;
 };
-
-std::uint32_t checksum(std::string_view bytes) {
-  return static_cast<std::uint32_t>(crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
-}
 
 std::string_view payload_of(std::string_view frame) {
   return frame.substr(std::min(frame.size(), wire::header_bytes));
@@ -335,7 +329,8 @@ void Store::save_contributors() {
   saved_contributors_.resize(contributors_.size());
   for (std::size_t i = 0; i < contributors_.size() && file_; ++i) {
     const auto state = contributors_[i]->state();
-    if (std::exchange(saved_contributors_[i], checksum(state)) == checksum(state)) continue;
+    const auto digest = std::hash<std::string>()(state);
+    if (std::exchange(saved_contributors_[i], digest) == digest) continue;
     record_.assign(1, record::contributor);
     append_varint(record_, i);
     record_.append(state);

@@ -5,7 +5,9 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
+
+#define XXH_INLINE_ALL  // no library to link, and the short ones without a call
+#include <xxhash.h>
 
 #include <algorithm>
 #include <atomic>
@@ -20,7 +22,7 @@ namespace {
 
 constexpr std::size_t page = 4096, smallest_slot = 256 * 1024, unit = 8;
 constexpr std::size_t largest_slot = std::size_t{8} << 30;
-constexpr char magic[8] = {'m', 'i', 'd', 's', 't', 'S', 'T', '1'};
+constexpr char magic[8] = {'m', 'i', 'd', 's', 't', 'S', 'T', '2'};
 
 /// At the beginning of the file.
 struct FileHeader {
@@ -44,9 +46,7 @@ constexpr std::size_t padded(std::size_t size) noexcept {
 }
 
 std::uint32_t checksum(std::string_view bytes, std::uint64_t seed) noexcept {
-  const auto seeded = crc32_z(0, reinterpret_cast<const Bytef*>(&seed), sizeof seed);
-  if (bytes.empty()) return static_cast<std::uint32_t>(seeded);  // zlib starts over at a null pointer
-  return static_cast<std::uint32_t>(crc32_z(seeded, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
+  return static_cast<std::uint32_t>(XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed));
 }
 
 std::uint32_t checksum(const SlotHeader& header) noexcept {
