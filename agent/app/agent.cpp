@@ -1,9 +1,8 @@
 #include "agent/app/agent.hpp"
 
+#include "agent/app/push_side.hpp"
 #include "agent/app/redis_on_demand.hpp"
 #include "agent/app/self_metrics.hpp"
-#include "agent/ingest/listener.hpp"
-#include "agent/ingest/store.hpp"
 #include "agent/sources/postgres/pgbouncer_source.hpp"
 #include "agent/sources/postgres/postgres_source.hpp"
 #include "agent/sources/postgres/top/statement_texts.hpp"
@@ -11,6 +10,7 @@
 #include "agent/web/routes.hpp"
 #include "lib/base/log.hpp"
 #include "lib/net/http_server.hpp"
+#include "lib/net/sockets.hpp"
 
 #include <fmt/format.h>
 
@@ -49,18 +49,20 @@ class Agent::Impl {
         config_(std::move(config)),
         redis_(executor_, config_.redis),
         scraper_(make_scraper()) {
-    auto store = std::make_unique<ingest::Store>(config_.ingest.limits);
-    store_ = store.get();
-    scraper_->add(std::move(store));
+    push_ = std::make_unique<PushSide>(executor_, config_.ingest, *scraper_);
     scraper_->add(std::make_unique<SelfMetrics>([this] { return web_counters(); }));
   }
 
   Result<Done> start() {
-    if (const auto done = keep_state(); !done) return done.error();
-    if (const auto done = listen_for_push(); !done) return done.error();
+    auto inherited = net::systemd_descriptors();
+    if (!inherited) return inherited.error();
+    if (const auto done = push_->start(*inherited); !done) return done.error();
     auto& everything = add_server("");
+    if (const auto done = adopt(everything, *inherited); !done) return done.error();
+    const bool is_open = !addresses_.empty();  // by systemd, which wins
     for (const auto& address : config_.web.listen)
-      if (const auto done = listen(everything, address, "web.listen"); !done) return done.error();
+      if (const auto done = is_open ? Result<Done>(Done{}) : listen(everything, address, "web.listen"); !done)
+        return done.error();
     for (const auto& listener : config_.web.listeners)
       if (const auto done = listen(add_server(listener.view), listener.address, "web.listener.listen"); !done)
         return done.error();
@@ -69,14 +71,14 @@ class Agent::Impl {
 
   asio::awaitable<void> stop(Deadline deadline) {
     for (auto& server : servers_) co_await server->drain(deadline);
-    if (push_) co_await push_->drain(deadline);
-    store_->save_contributors();
+    co_await push_->stop(deadline);
   }
 
   [[nodiscard]] std::string summary() const {
     const auto targets = config_.redis.size() + config_.postgres.size() + config_.pgbouncer.size();
     return fmt::format("{} target{}; http on {}; push on {}", targets, targets == 1 ? "" : "s",
-                       fmt::join(addresses_, " "), push_address_.empty() ? "nothing" : push_address_);
+                       fmt::join(addresses_, " "),
+                       push_->addresses().empty() ? "nothing" : fmt::format("{}", fmt::join(push_->addresses(), " ")));
   }
 
  private:
@@ -85,37 +87,6 @@ class Agent::Impl {
     if (config_.web.queries)
       for (auto& options : config_.postgres) options.texts = std::make_shared<sources::StatementTexts>(options.limits);
     return make_target_scraper(executor_, config_);
-  }
-
-  /// As with the socket below.
-  Result<Done> keep_state() {
-    if (config_.ingest.state_file.empty()) return Done{};
-    const auto kept = store_->keep_state(config_.ingest.state_file, std::chrono::steady_clock::now());
-    if (kept) return Done{};
-    if (config_.ingest.is_state_file_explicit) return kept.error().with_context("ingest.state_file");
-    log::warn("push: totals end with this process: set ingest.state_file, or \"\" for none",
-              {{"error", kept.error().message}});
-    return Done{};
-  }
-
-  /// A default socket that cannot be opened (no /run/midst-agent without the package) costs the push side only; one
-  /// that the operator named is worth failing for.
-  Result<Done> listen_for_push() {
-    auto allowed = ingest::AllowList::resolve(config_.ingest.allow_users, config_.ingest.allow_groups);
-    if (!allowed) return allowed.error().with_context("ingest");
-    ingest::ListenerOptions options;
-    options.allowed = std::move(*allowed);
-    push_ = std::make_unique<ingest::Listener>(executor_, *store_, std::move(options));
-    if (config_.ingest.socket.empty()) return Done{};
-    auto bound = push_->listen(config_.ingest.socket);
-    if (bound) {
-      push_address_ = *bound;
-      return Done{};
-    }
-    if (config_.ingest.is_socket_explicit) return bound.error().with_context("ingest.socket");
-    log::warn("no push socket: set ingest.socket, or \"\" for none",
-              {{"path", config_.ingest.socket}, {"error", bound.error().message}});
-    return Done{};
   }
 
   net::HttpServer& add_server(const std::string& view) {
@@ -130,6 +101,23 @@ class Agent::Impl {
     servers_.push_back(std::make_unique<net::HttpServer>(
         executor_, web::make_handler(*scraper_, std::move(options), std::move(hooks)), net::ServerLimits{}));
     return *servers_.back();
+  }
+
+  /// Descriptors named "web"; others are nobody's, which is worth a word.
+  Result<Done> adopt(net::HttpServer& server, std::vector<net::NamedDescriptor>& inherited) {
+    for (auto& passed : inherited) {
+      if (passed.name != "web") {
+        log::warn(
+            "a descriptor from systemd is not used; FileDescriptorName= is one of web, push, dogstatsd, "
+            "dogstatsd-stream, statsd-udp",
+            {{"name", passed.name}});
+        continue;
+      }
+      auto bound = server.adopt(passed.descriptor.release());
+      if (!bound) return bound.error().with_context("the descriptor web from systemd");
+      addresses_.push_back(*bound);
+    }
+    return Done{};
   }
 
   Result<Done> listen(net::HttpServer& server, const std::string& address, std::string_view setting) {
@@ -162,12 +150,10 @@ class Agent::Impl {
   Config config_;
   RedisOnDemand redis_;
   // In floor order: what is destroyed first stands last. The listener and the servers refer to what the scraper owns.
+  std::unique_ptr<PushSide> push_;
   std::unique_ptr<scrape::Scraper> scraper_;
-  ingest::Store* store_ = nullptr;
-  std::unique_ptr<ingest::Listener> push_;
   std::vector<std::unique_ptr<net::HttpServer>> servers_;
   std::vector<std::string> addresses_;
-  std::string push_address_;
 };
 
 Agent::Agent(asio::any_io_executor executor, Config config)

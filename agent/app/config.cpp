@@ -51,7 +51,7 @@ void read_ingest(Section& section, IngestConfig& ingest) {
   section.read("state_file", ingest.state_file);
   section.read("allow_users", ingest.allow_users);
   section.read("allow_groups", ingest.allow_groups);
-  for (const auto* key : {"dogstatsd_socket", "dogstatsd_stream_socket"}) section.not_yet(key);
+  read_statsd(section, ingest.statsd);
 }
 
 void read_root(const toml::table& table, std::string_view file, Draft& draft) {

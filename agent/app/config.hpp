@@ -2,6 +2,7 @@
 // in them with their places. toml++ stays in config.cpp.
 #pragma once
 
+#include "agent/app/statsd_config.hpp"
 #include "agent/ingest/listener.hpp"
 #include "agent/ingest/store.hpp"
 #include "agent/sources/postgres/pgbouncer_source.hpp"
@@ -52,6 +53,7 @@ struct IngestConfig {
   std::vector<std::string> allow_users, allow_groups;      ///< Both empty: whoever the socket's mode lets in.
   bool is_socket_explicit = false;  ///< The file names it: failing to bind it then ends the start.
   ingest::StoreLimits limits;
+  StatsdConfig statsd;
 };
 
 struct Config {

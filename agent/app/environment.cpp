@@ -73,6 +73,16 @@ class Variables {
       config.ingest.is_socket_explicit = true;
       return Done{};
     });
+    use("MIDST_AGENT_INGEST_DOGSTATSD_SOCKET", [&](const std::string& value) -> Result<Done> {
+      config.ingest.statsd.socket = value;
+      config.ingest.statsd.is_socket_explicit = true;
+      return Done{};
+    });
+    use("MIDST_AGENT_INGEST_DOGSTATSD_STREAM_SOCKET", [&](const std::string& value) -> Result<Done> {
+      config.ingest.statsd.stream_socket = value;
+      config.ingest.statsd.is_stream_socket_explicit = true;
+      return Done{};
+    });
     use("MIDST_AGENT_INGEST_MAX_SERIES",
         [&](const std::string& value) { return set_count(config.ingest.limits.max_series, value); });
     use("MIDST_AGENT_INGEST_MAX_SERIES_PER_CLIENT",

@@ -1,15 +1,13 @@
 #include "agent/app/queries_yaml.hpp"
 
 #include "agent/app/custom_names.hpp"
-#include "agent/app/yaml_tree.hpp"
+#include "agent/app/yaml_reader.hpp"
 #include "agent/sources/postgres/custom/statement.hpp"
 #include "lib/base/text.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <functional>
-#include <set>
 #include <string>
 #include <utility>
 
@@ -21,9 +19,6 @@ using sources::CustomDefinition;
 using sources::Use;
 
 constexpr std::size_t most_columns = 200, most_values = 1000;
-/// A file whose aliases stand for each other can say much more than it holds: pairs and items that are read of one.
-constexpr std::size_t most_steps = 100'000;
-constexpr std::size_t most_problems = 100;
 /// The exporter has no limit; this is one that only a mistake meets.
 constexpr std::size_t max_rows = 10'000;
 constexpr std::int64_t longest_cache_seconds = 86'400;
@@ -44,80 +39,21 @@ constexpr Usage usages[] = {{"LABEL", Use::label, "", 1},        {"COUNTER", Use
 
 class QueriesFile {
  public:
-  QueriesFile(std::string_view yaml, std::string_view file_name) : file_(file_name), tree_(yaml) {}
+  QueriesFile(std::string_view yaml, std::string_view file_name) : yaml_(yaml, file_name) {}
 
   ParsedQueries read() {
-    if (tree_.problem()) {
-      report(tree_.problem()->place, tree_.problem()->message);
-      return std::move(result_);
-    }
-    if (tree_.root().kind == YamlNode::Kind::null) {
-      warn(tree_.root().place, "the file has no queries");
-      return std::move(result_);
-    }
-    if (tree_.has_more()) warn(tree_.root().place, "only the first document of the file is read");
-    each_pair(tree_.root(), "the file", [this](const YamlNode& key, const YamlNode& value) { read_query(key, value); });
+    if (const auto* root = yaml_.root("queries"); root != nullptr)
+      yaml_.each_pair(*root, "the file",
+                      [this](const YamlNode& key, const YamlNode& value) { read_query(key, value); });
+    result_.problems = yaml_.take_problems();
     return std::move(result_);
   }
 
  private:
-  using Pair = std::function<void(const YamlNode& key, const YamlNode& value)>;
-
-  void say(const YamlPlace& place, std::string message, bool is_error) {
-    result_.problems.push_back(
-        {fmt::format("{}:{}:{}", file_, place.line, place.column), std::move(message), is_error});
-  }
-  void report(const YamlPlace& place, std::string message) { say(place, std::move(message), true); }
-  void warn(const YamlPlace& place, std::string message) { say(place, std::move(message), false); }
-
-  bool may_go_on(const YamlPlace& place) {
-    if (steps_ > most_steps) return false;
-    if (result_.problems.size() >= most_problems) {
-      report(place, "too much is wrong with the file to say it all");
-      steps_ = most_steps;
-    } else if (steps_ == most_steps) {
-      report(place, "the aliases of the file make too much of it; write it out");
-    }
-    return ++steps_ <= most_steps;
-  }
-
-  /// Every pair of a map, whose keys are texts that stand there once.
-  void each_pair(const YamlNode& map, std::string_view what, const Pair& take) {
-    if (map.kind != YamlNode::Kind::map) return report(map.place, fmt::format("{} has to be a map", what));
-    std::set<std::string_view> seen;
-    for (std::size_t i = 0; i + 1 < map.items.size() && may_go_on(map.place); i += 2) {
-      const auto& key = tree_.at(map.items[i]);
-      if (key.kind != YamlNode::Kind::scalar)
-        report(key.place, fmt::format("a key of {} has to be a text", what));
-      else if (key.text == "<<")
-        report(key.place, "merging maps with << is not known here; write them out");
-      else if (!seen.insert(key.text).second)
-        report(key.place, fmt::format("\"{}\" stands twice in {}", key.text, what));
-      else
-        take(key, tree_.at(map.items[i + 1]));
-    }
-  }
-
-  /// Hands each pair whose key is known to its reader, and warns about the others, which the exporter passes over.
-  void read_fields(const YamlNode& map, std::string_view what,
-                   const std::vector<std::pair<std::string_view, std::function<void(const YamlNode&)>>>& fields) {
-    each_pair(map, what, [&](const YamlNode& key, const YamlNode& value) {
-      std::vector<std::string_view> names;
-      for (const auto& [name, read_field] : fields) {
-        if (name == key.text) return read_field(value);
-        names.push_back(name);
-      }
-      auto message = fmt::format("unknown key {} in {}", key.text, what);
-      if (const auto near = text::closest(key.text, names); !near.empty())
-        message += fmt::format("; did you mean {}?", near);
-      warn(key.place, std::move(message));
-    });
-  }
-
-  const std::string* text_of(const YamlNode& node, std::string_view what) {
-    if (node.kind == YamlNode::Kind::scalar) return &node.text;
-    report(node.place, fmt::format("{} has to be a text", what));
-    return nullptr;
+  void report(const YamlPlace& place, std::string message) { yaml_.report(place, std::move(message)); }
+  /// Unknown keys are what the exporter passes over.
+  void read_fields(const YamlNode& map, std::string_view what, const YamlReader::Fields& fields) {
+    yaml_.read_fields(map, what, YamlReader::Unknown::warned, fields);
   }
 
   void read_query(const YamlNode& key, const YamlNode& value) {
@@ -126,7 +62,7 @@ class QueriesFile {
     query.prefix = key.text;
     query.max_rows = max_rows;
     query.has_server_label = true;
-    query.place = fmt::format("{}:{}:{}", file_, key.place.line, key.place.column);
+    query.place = yaml_.place_text(key.place);
     if (!is_metric_name(key.text)) report(key.place, bad_metric_name(key.text).message);
     bool has_query = false;
     read_fields(value, fmt::format("query {}", key.text),
@@ -144,7 +80,7 @@ class QueriesFile {
   }
 
   void read_sql(const YamlNode& node, CustomDefinition& query) {
-    const auto* sql = text_of(node, "query");
+    const auto* sql = yaml_.text_of(node, "query");
     if (sql == nullptr) return;
     auto statement = sources::single_statement(*sql);
     if (!statement) return report(node.place, fmt::format("query {}: {}", query.name, statement.error().message));
@@ -166,7 +102,7 @@ class QueriesFile {
   }
 
   void read_versions(const YamlNode& node, std::string_view key, sources::VersionRanges& versions) {
-    const auto* range = text_of(node, key);
+    const auto* range = yaml_.text_of(node, key);
     if (range == nullptr) return;
     auto parsed = sources::parse_semantic_range(*range);
     if (!parsed) return report(node.place, fmt::format("{}: {}", key, parsed.error().message));
@@ -174,13 +110,10 @@ class QueriesFile {
   }
 
   void read_metrics(const YamlNode& node, CustomDefinition& query) {
-    if (node.kind == YamlNode::Kind::null) return;
-    if (node.kind != YamlNode::Kind::list) return report(node.place, "metrics has to be a list, one column for each");
-    for (const auto index : node.items) {
-      if (!may_go_on(node.place)) return;
-      each_pair(tree_.at(index), "an item of metrics",
-                [&](const YamlNode& name, const YamlNode& options) { read_column(name, options, query); });
-    }
+    yaml_.each_item(node, "metrics", [&](const YamlNode& item) {
+      yaml_.each_pair(item, "an item of metrics",
+                      [&](const YamlNode& name, const YamlNode& options) { read_column(name, options, query); });
+    });
   }
 
   void read_column(const YamlNode& name, const YamlNode& options, CustomDefinition& query) {
@@ -197,7 +130,7 @@ class QueriesFile {
                 {{"usage", [&](const YamlNode& node) { usage = usage_of(node); }},
                  {"description",
                   [&](const YamlNode& node) {
-                    if (const auto* text = text_of(node, "description")) column.help = *text;
+                    if (const auto* text = yaml_.text_of(node, "description")) column.help = *text;
                   }},
                  {"metric_mapping", [&](const YamlNode& node) { mapping = &node; }},
                  {"pg_version", [&](const YamlNode& node) { read_versions(node, "pg_version", column.versions); }}});
@@ -211,7 +144,7 @@ class QueriesFile {
   }
 
   const Usage* usage_of(const YamlNode& node) {
-    const auto* word = text_of(node, "usage");
+    const auto* word = yaml_.text_of(node, "usage");
     if (word != nullptr)
       for (const auto& usage : usages)
         if (usage.word == *word) return &usage;
@@ -246,7 +179,7 @@ class QueriesFile {
   }
 
   void read_mapping(const YamlNode& node, CustomColumn& column) {
-    each_pair(node, "metric_mapping", [&](const YamlNode& key, const YamlNode& value) {
+    yaml_.each_pair(node, "metric_mapping", [&](const YamlNode& key, const YamlNode& value) {
       if (column.mapping.size() == most_values)
         return report(key.place, fmt::format("column {} has more than {} values", column.column, most_values));
       const auto number = text::parse_number(value.text);
@@ -257,10 +190,8 @@ class QueriesFile {
     if (column.mapping.empty()) report(node.place, "metric_mapping is empty");
   }
 
-  std::string_view file_;
-  YamlTree tree_;
+  YamlReader yaml_;
   ParsedQueries result_;
-  std::size_t steps_ = 0;
   bool has_usage_problem_ = false;
 };
 

@@ -71,6 +71,18 @@ void Section::read(std::string_view key, std::vector<int>& out, int least, int m
   out = std::move(values);
 }
 
+void Section::read(std::string_view key, std::vector<double>& out) {
+  const auto* node = find(key, "a list of numbers", toml::node_type::array);
+  if (node == nullptr) return;
+  std::vector<double> values;
+  for (const auto& item : *node->as_array()) {
+    const auto number = item.value<double>();
+    if (!number || !item.is_number()) return report(item, full(key) + " takes a list of numbers");
+    values.push_back(*number);
+  }
+  out = std::move(values);
+}
+
 void Section::read_size(std::string_view key, std::size_t& out, std::size_t least, std::size_t most) {
   if (const auto* node = table_->get(key); node != nullptr && node->is_integer()) return read(key, out, least, most);
   parse(key, [&](const std::string& text) -> Result<Done> {

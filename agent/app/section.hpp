@@ -43,6 +43,8 @@ class Section {
   void read(std::string_view key, int& out, int least, int most);
   /// A list of whole numbers.
   void read(std::string_view key, std::vector<int>& out, int least, int most);
+  /// A list of numbers.
+  void read(std::string_view key, std::vector<double>& out);
   /// A number of bytes: "64MiB", or a whole number.
   void read_size(std::string_view key, std::size_t& out, std::size_t least, std::size_t most);
   /// A whole or broken number.

@@ -1,5 +1,5 @@
 // A YAML document as a tree with places, made from the parser's events so that its depth and size are bounded while it
-// is read. yaml-cpp stays in the .cpp; used by queries_yaml.
+// is read. yaml-cpp stays in the .cpp; used by yaml_reader.
 #pragma once
 
 #include <cstddef>

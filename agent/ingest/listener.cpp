@@ -292,10 +292,8 @@ Result<std::string> Listener::listen(std::string path) {
   return path;
 }
 
-Result<std::string> Listener::adopt(int listening_descriptor) {
-  auto bound = net::adopt_listener(net::Descriptor(listening_descriptor));
-  if (!bound) return bound.error();
-  return impl_->start(std::move(*bound));
+Result<std::string> Listener::listen(net::Listener bound) {
+  return impl_->start(std::move(bound));
 }
 
 asio::awaitable<void> Listener::drain(Deadline) {

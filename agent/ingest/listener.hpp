@@ -4,6 +4,7 @@
 
 #include "agent/ingest/store.hpp"
 #include "lib/base/deadline.hpp"
+#include "lib/net/sockets.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 
@@ -44,7 +45,7 @@ struct ListenerOptions {
   std::string socket_group;  ///< Group owner of the socket file; empty: the process's own.
 };
 
-/// Construct, listen() or adopt() as often as needed, then drain() once. Loop thread only.
+/// Construct, listen() as often as needed, then drain() once. Loop thread only.
 class Listener {
  public:
   /// @param store  must outlive the listener.
@@ -57,8 +58,8 @@ class Listener {
   /// Accepts on a socket file made at `path`; one that a dead process left is replaced.
   /// @return the path, or why not (net::open_listener()).
   Result<std::string> listen(std::string path);
-  /// Accepts on a listening stream descriptor (systemd), whose owner this becomes.
-  Result<std::string> adopt(int listening_descriptor);
+  /// Accepts on a socket that is bound already. @return its address.
+  Result<std::string> listen(net::Listener bound);
 
   /// Stops accepting, takes in what clients have sent already, and closes every connection; by `deadline` at the
   /// latest.

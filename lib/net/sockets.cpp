@@ -82,7 +82,7 @@ Result<std::string> parse_host(std::string_view text, std::string_view host) {
   return std::string(host);
 }
 
-/// Fills a sockaddr_un; parse_unix() has checked the length, open_datagram() checks it by itself.
+/// Fills a sockaddr_un; parse_unix() has checked the length.
 sockaddr_un unix_address(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -140,10 +140,10 @@ Result<Listener> bind_unix(const std::string& path, const SocketFile& file, int 
 
 using AddressList = std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)>;
 
-Result<AddressList> resolve(const ListenAddress& address) {
+Result<AddressList> resolve(const ListenAddress& address, int type) {
   addrinfo hints{};
   hints.ai_family = AF_UNSPEC;
-  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_socktype = type;
   hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
   addrinfo* first = nullptr;
   const auto port = std::to_string(address.port);
@@ -178,35 +178,36 @@ std::string local_address(int socket) {
   return format_address(address);
 }
 
-Result<Listener> bind_tcp(const ListenAddress& address, int family, const sockaddr* where, socklen_t size) {
+Result<Listener> bind_inet(const ListenAddress& address, int family, int type, const sockaddr* where, socklen_t size) {
   const auto name = format_address(address);
   Listener listener;
-  listener.descriptor = Descriptor(::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  listener.descriptor = Descriptor(::socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   const int socket = listener.descriptor.get();
   if (socket < 0) return cannot_bind(name, "socket", errno);
   const int on = 1;
   const int off = 0;
-  ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  // For datagrams it would let a second process take them away.
+  if (type == SOCK_STREAM) ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   if (family == AF_INET6) ::setsockopt(socket, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
   if (::bind(socket, where, size) != 0) return cannot_bind(name, "bind", errno);
-  if (::listen(socket, backlog) != 0) return cannot_bind(name, "listen", errno);
+  if (type == SOCK_STREAM && ::listen(socket, backlog) != 0) return cannot_bind(name, "listen", errno);
   listener.address = local_address(socket);
   return listener;
 }
 
 /// ":9464" means every interface: one dual-stack socket, or IPv4 alone where the kernel has no IPv6.
-Result<Listener> bind_any(const ListenAddress& address) {
-  const Descriptor probe(::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
+Result<Listener> bind_any(const ListenAddress& address, int type) {
+  const Descriptor probe(::socket(AF_INET6, type | SOCK_CLOEXEC, 0));
   if (probe.get() >= 0) {
     sockaddr_in6 any{};
     any.sin6_family = AF_INET6;
     any.sin6_port = htons(address.port);
-    return bind_tcp(address, AF_INET6, reinterpret_cast<const sockaddr*>(&any), sizeof any);
+    return bind_inet(address, AF_INET6, type, reinterpret_cast<const sockaddr*>(&any), sizeof any);
   }
   sockaddr_in any{};
   any.sin_family = AF_INET;
   any.sin_port = htons(address.port);
-  return bind_tcp(address, AF_INET, reinterpret_cast<const sockaddr*>(&any), sizeof any);
+  return bind_inet(address, AF_INET, type, reinterpret_cast<const sockaddr*>(&any), sizeof any);
 }
 
 /// Reads an integer option of a socket; nothing when the descriptor is none.
@@ -215,6 +216,20 @@ std::optional<int> socket_option(int socket, int name) {
   socklen_t size = sizeof value;
   if (::getsockopt(socket, SOL_SOCKET, name, &value, &size) != 0) return std::nullopt;
   return value;
+}
+
+Result<Listener> open_socket(const ListenAddress& address, const SocketFile& file, int type) {
+  if (address.is_unix()) return bind_unix(address.unix_path, file, type);
+  if (address.host.empty()) return bind_any(address, type);
+  const auto found = resolve(address, type);
+  if (!found) return found.error();
+  const addrinfo* chosen = found->get();
+  for (const auto* entry = chosen; entry != nullptr; entry = entry->ai_next) {
+    if (entry->ai_family != AF_INET) continue;
+    chosen = entry;
+    break;
+  }
+  return bind_inet(address, chosen->ai_family, type, chosen->ai_addr, chosen->ai_addrlen);
 }
 
 Result<Listener> adopt(Descriptor descriptor, int wanted_type) {
@@ -300,23 +315,11 @@ std::string format_address(const ListenAddress& address) {
 }
 
 Result<Listener> open_listener(const ListenAddress& address, const SocketFile& file) {
-  if (address.is_unix()) return bind_unix(address.unix_path, file, SOCK_STREAM);
-  if (address.host.empty()) return bind_any(address);
-  const auto found = resolve(address);
-  if (!found) return found.error();
-  const addrinfo* chosen = found->get();
-  for (const auto* entry = chosen; entry != nullptr; entry = entry->ai_next) {
-    if (entry->ai_family != AF_INET) continue;
-    chosen = entry;
-    break;
-  }
-  return bind_tcp(address, chosen->ai_family, chosen->ai_addr, chosen->ai_addrlen);
+  return open_socket(address, file, SOCK_STREAM);
 }
 
-Result<Listener> open_datagram(const std::string& unix_path, const SocketFile& file) {
-  const auto address = parse_unix(unix_path, unix_path);
-  if (!address) return address.error();
-  return bind_unix(address->unix_path, file, SOCK_DGRAM);
+Result<Listener> open_datagram(const ListenAddress& address, const SocketFile& file) {
+  return open_socket(address, file, SOCK_DGRAM);
 }
 
 Result<Listener> adopt_listener(Descriptor descriptor) {
@@ -402,6 +405,11 @@ bool has_ended(pid_t pid) noexcept {
   if (process.get() < 0) return errno == ESRCH;
   pollfd ended{process.get(), POLLIN, 0};
   return ::poll(&ended, 1, 0) > 0;
+}
+
+bool keep_with_systemd(const Descriptor& descriptor, std::string_view name) {
+  const int number = descriptor.get();
+  return ::sd_pid_notify_with_fds(0, 0, fmt::format("FDSTORE=1\nFDNAME={}", name).c_str(), &number, 1) > 0;
 }
 
 Result<std::vector<NamedDescriptor>> systemd_descriptors() {

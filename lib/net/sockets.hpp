@@ -49,6 +49,8 @@ class SocketPath {
   ~SocketPath();
 
   [[nodiscard]] const std::string& text() const noexcept { return path_; }
+  /// Leaves the file where it is.
+  void release() noexcept { path_.clear(); }
 
  private:
   void remove() noexcept;
@@ -107,8 +109,8 @@ struct Listener {
 /// the address and the system's reason otherwise.
 [[nodiscard]] Result<Listener> open_listener(const ListenAddress& address, const SocketFile& file);
 
-/// Binds a SOCK_DGRAM Unix socket, with the same care for the file. @return as open_listener().
-[[nodiscard]] Result<Listener> open_datagram(const std::string& unix_path, const SocketFile& file);
+/// Binds a SOCK_DGRAM Unix socket, with the same care for the file, or a UDP one. @return as open_listener().
+[[nodiscard]] Result<Listener> open_datagram(const ListenAddress& address, const SocketFile& file);
 
 /// Takes over a descriptor that listens already, or a bound datagram socket (systemd): makes it non-blocking and
 /// close-on-exec. @return it with its local address and no file to remove; Errc::config when it is of another sort.
@@ -130,6 +132,10 @@ struct NamedDescriptor {
   std::string name;
   Descriptor descriptor;
 };
+
+/// Hands a copy to systemd, which passes it to the next process of this service under that name (FDSTORE=1,
+/// sd_notify(3)); needs FileDescriptorStoreMax= in the unit. @return whether systemd was told.
+bool keep_with_systemd(const Descriptor& descriptor, std::string_view name);
 
 /// @return what systemd passed to this process (sd_listen_fds(3)), in its order; empty without socket activation.
 /// Takes the variables out of the environment, so the second call returns nothing. Errc::internal when they are broken.

@@ -52,9 +52,15 @@ class Memo {
       if (slot.hash == form.hash && is_same(*slot.entry, form)) return &slot.entry->target;
     }
   }
-  /// Begins to fetch what find() will look at.
-  void prefetch(std::uint64_t hash) const noexcept {
+  /// Begins to fetch what find() will look at: the slot, and once that is there, the entry.
+  void prefetch_slot(std::uint64_t hash) const noexcept {
     if (!slots_.empty()) __builtin_prefetch(&slots_[hash & mask()]);
+  }
+  void prefetch_entry(std::uint64_t hash) const noexcept {
+    if (slots_.empty()) return;
+    const auto* const entry = reinterpret_cast<const char*>(slots_[hash & mask()].entry);
+    __builtin_prefetch(entry);  // nullptr does no harm
+    __builtin_prefetch(entry + 64);
   }
 
   /// Remembers a form that is not there yet; one that is too long is left out.

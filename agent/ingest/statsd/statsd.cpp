@@ -12,7 +12,7 @@ namespace midst::ingest::statsd {
 namespace {
 
 /// Lines whose forms are looked up together, so that one's memory comes while another is taken apart.
-constexpr std::size_t lines_at_once = 16;
+constexpr std::size_t lines_at_once = 32;
 constexpr std::size_t longest_line = 64 * 1024;
 constexpr std::chrono::seconds event_log_interval{1};
 constexpr std::size_t longest_logged_title = 200;
@@ -82,10 +82,7 @@ void Statsd::feed(std::string_view packet, Protocol protocol, SteadyTime now) {
   while (const auto cut_lines = cut(packet, lines)) {
     counts.lines += cut_lines;
     const std::span batch(lines.data(), cut_lines);
-    for (auto& line : batch) {
-      line.target = memo_.find(line.form);
-      if (line.target != nullptr && line.target->series != Table::none) table_.prefetch(line.target->series);
-    }
+    look_up(batch);
     bool has_changed = false;  // a new line may have moved what the memo found for those behind it
     for (auto& line : batch) {
       if (has_changed) line.target = memo_.find(line.form);
@@ -97,6 +94,19 @@ void Statsd::feed(std::string_view packet, Protocol protocol, SteadyTime now) {
       has_changed = true;
     }
   }
+}
+
+/// Finds what is known of the lines. In steps, each of which asks for the memory of the next: with many series nearly
+/// every look is one that the caches do not have.
+void Statsd::look_up(std::span<Line> lines) const noexcept {
+  const auto has_series = [](const Line& line) { return line.target != nullptr && line.target->series != Table::none; };
+  for (const auto& line : lines) memo_.prefetch_entry(line.form.hash);
+  for (auto& line : lines) {
+    line.target = memo_.find(line.form);
+    if (has_series(line)) table_.prefetch(line.target->series);
+  }
+  for (const auto& line : lines)
+    if (has_series(line)) table_.prefetch_buckets(line.target->series);
 }
 
 /// Cuts the next lines off the packet and hashes their forms. @return how many; 0 at the end.
@@ -122,7 +132,7 @@ std::size_t Statsd::cut(std::string_view& packet, std::span<Line> lines) const n
       line.values = between(colon + 1, bar);
       line.form = line_form(between(begin, colon), between(bar + 1, end), keys);
     }
-    memo_.prefetch(line.form.hash);
+    memo_.prefetch_slot(line.form.hash);
   }
   packet.remove_prefix(static_cast<std::size_t>(at - packet.data()));
   return count;
@@ -152,7 +162,8 @@ void Statsd::take_new(const Line& line, const Context& context) {
 }
 
 void Statsd::take_metric(const Line& line, const Context& context) {
-  if (!text::is_utf8(line.text)) return counters_.count(Fault::invalid_utf8);
+  // The value between is a number, or a member that is only counted.
+  if (!text::is_utf8(line.form.before) || !text::is_utf8(line.form.behind)) return counters_.count(Fault::invalid_utf8);
   Metric metric;
   std::string_view more;
   auto fault = parse_metric(line.text, metric, more);
@@ -213,6 +224,7 @@ void Statsd::apply(const Target& target, std::string_view values, const Context&
   }
   const char* at = values.data();
   const char* const end = at + values.size();
+  if (at == end) return counters_.count(Fault::malformed_value);
   while (at != end) {
     if (*at == ':') {  // an empty slot, as Datadog's agent passes over
       ++at;

@@ -71,6 +71,7 @@ class Statsd final : public Contributor {
 
   [[nodiscard]] Fault owner_of(std::string_view name) const;
   [[nodiscard]] std::size_t cut(std::string_view& packet, std::span<Line> lines) const noexcept;
+  void look_up(std::span<Line> lines) const noexcept;
   void take_known(const Line& line, const Context& context);
   void take_new(const Line& line, const Context& context);
   void take_metric(const Line& line, const Context& context);

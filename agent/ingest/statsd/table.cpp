@@ -1,6 +1,7 @@
 #include "agent/ingest/statsd/table.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <utility>
 
@@ -25,6 +26,11 @@ std::uint32_t take(std::vector<std::uint32_t>& free, std::size_t next) {
   return index;
 }
 
+/// Of a histogram: one more than its buckets.
+std::size_t cell_count(std::size_t bounds) noexcept {
+  return bounds + 2;
+}
+
 /// @return the first bound that is not below the value.
 std::size_t bucket_of(const std::vector<double>& bounds, double value) noexcept {
   if (bounds.size() > most_counted_bounds)
@@ -45,14 +51,21 @@ Table::Table(TableLimits limits, std::function<Fault(std::string_view name)> is_
     : limits_(limits), is_taken_(std::move(is_taken)) {
 }
 
+std::span<std::uint64_t> Table::buckets(const Series& series) noexcept {
+  return {cells_.at(series.detail) + 1, families_[series.family].bounds.size() + 1};
+}
+
+std::span<const std::uint64_t> Table::buckets(const Series& series) const noexcept {
+  return {cells_.at(series.detail) + 1, families_[series.family].bounds.size() + 1};
+}
+
 std::uint64_t Table::hash_of(std::uint32_t family, std::string_view labels) noexcept {
   const auto& keys = hash_keys();
   return hash_text(labels, keys, keys.second + family);
 }
 
 std::size_t Table::cost(const Family& family, std::size_t label_bytes) noexcept {
-  const auto buckets =
-      family.kind == Kind::histogram ? (family.bounds.size() + 1) * sizeof(std::uint64_t) + sizeof(Histogram) : 0;
+  const auto buckets = family.kind == Kind::histogram ? cell_count(family.bounds.size()) * sizeof(std::uint64_t) : 0;
   return sizeof(Series) + label_bytes + buckets + (family.kind == Kind::set ? sizeof(Set) : 0);
 }
 
@@ -140,9 +153,7 @@ std::uint32_t Table::make(std::uint32_t family_index, std::string labels, std::u
   series.kind = family.kind;
   series.ttl_seconds = ttl_seconds;
   if (family.kind == Kind::histogram) {
-    series.detail = take(free_histograms_, histograms_.size());
-    if (series.detail == histograms_.size()) histograms_.emplace_back();
-    histograms_[series.detail].buckets = std::make_unique<std::uint64_t[]>(family.bounds.size() + 1);
+    series.detail = cells_.take(cell_count(family.bounds.size()));
   }
   if (family.kind == Kind::set) {
     series.detail = take(free_sets_, sets_.size());
@@ -161,10 +172,8 @@ std::uint32_t Table::make(std::uint32_t family_index, std::string labels, std::u
 void Table::release(std::uint32_t number) {
   auto& series = series_[number];
   bytes_ -= cost(families_[series.family], series.labels.size());
-  if (series.kind == Kind::histogram) {
-    histograms_[series.detail] = {};
-    free_histograms_.push_back(series.detail);
-  }
+  if (series.kind == Kind::histogram)
+    cells_.give_back(series.detail, cell_count(families_[series.family].bounds.size()));
   if (series.kind == Kind::set) {
     bytes_ -= sets_[series.detail].members.size_bytes();
     sets_[series.detail] = {};
@@ -214,20 +223,20 @@ Fault Table::set(std::uint32_t number, double value, Change change, std::uint32_
 
 Fault Table::observe(std::uint32_t number, double value, double weight, std::uint32_t now_seconds) noexcept {
   auto& series = series_[number];
-  auto& histogram = histograms_[series.detail];
+  auto* const cells = cells_.at(series.detail);
   const double sum = series.value + value * weight;
   if (!std::isfinite(sum)) return Fault::not_finite;
   std::uint64_t whole = 1;
   if (weight != 1) {
-    const double exact = weight + histogram.carry;
+    const double exact = weight + std::bit_cast<double>(cells[0]);
     const double rounded = std::round(exact);
-    histogram.carry = exact - rounded;
+    cells[0] = std::bit_cast<std::uint64_t>(exact - rounded);
     whole = static_cast<std::uint64_t>(rounded);
   }
   series.value = sum;
   series.seen_seconds = now_seconds;
   series.has_value = true;
-  histogram.buckets[bucket_of(families_[series.family].bounds, value)] += whole;
+  cells[1 + bucket_of(families_[series.family].bounds, value)] += whole;
   return Fault::none;
 }
 
@@ -271,10 +280,10 @@ void Table::write_family(metrics::SnapshotBuilder& builder, const Family& family
       samples.add(builder.prepared(series.labels), series.value);
       continue;
     }
-    const auto& buckets = histograms_[series.detail].buckets;
+    const auto counts = buckets(series);
     metrics::Distribution distribution;
-    for (std::size_t i = 0; i < cumulative.size(); ++i) cumulative[i] = distribution.count += buckets[i];
-    distribution.count += buckets[cumulative.size()];
+    for (std::size_t i = 0; i < cumulative.size(); ++i) cumulative[i] = distribution.count += counts[i];
+    distribution.count += counts.back();
     distribution.bounds = family.bounds;
     distribution.cumulative = cumulative;
     distribution.sum = series.value;

@@ -2,6 +2,7 @@
 // Loop thread only.
 #pragma once
 
+#include "agent/ingest/statsd/cells.hpp"
 #include "agent/ingest/statsd/hash.hpp"
 #include "agent/ingest/statsd/line.hpp"
 #include "agent/ingest/statsd/unique.hpp"
@@ -13,7 +14,6 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
-#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -67,7 +67,14 @@ class Table {
 
   [[nodiscard]] Kind kind(std::uint32_t series) const noexcept { return series_[series].kind; }
   [[nodiscard]] std::uint32_t generation() const noexcept { return generation_; }
+  /// Begins to fetch a series, and what a series that is there already points to.
   void prefetch(std::uint32_t series) const noexcept { __builtin_prefetch(&series_[series], 1); }
+  void prefetch_buckets(std::uint32_t number) const noexcept {
+    const auto& series = series_[number];
+    if (series.kind != Kind::histogram) return;
+    __builtin_prefetch(cells_.at(series.detail), 1);
+    __builtin_prefetch(cells_.at(series.detail) + 8, 1);  // the next 64 bytes
+  }
 
   /// Adds to a counter. @param amount  finite, not negative.
   Fault count(std::uint32_t series, double amount, std::uint32_t now_seconds) noexcept;
@@ -101,15 +108,13 @@ class Table {
   struct Series {
     double value = 0;  ///< Counter: total; gauge: value; histogram: sum; set: members in the last window.
     std::uint32_t family = none;
-    std::uint32_t detail = none;  ///< Of a histogram or a set: its place there.
+    /// Of a set: its place among the sets. Of a histogram: its cells, which are what rounding has kept back of the
+    /// weights so far (at most a half, a double) and one count for each bucket.
+    std::uint32_t detail = none;
     std::uint32_t seen_seconds = 0, ttl_seconds = 0;
     Kind kind = Kind::counter;
     bool has_value = false;
     std::string labels;  ///< As metrics::label_text() made it.
-  };
-  struct Histogram {
-    std::unique_ptr<std::uint64_t[]> buckets;
-    double carry = 0;  ///< What rounding has kept back of the weights so far; at most a half.
   };
   struct Set {
     UniqueCounter members;
@@ -122,6 +127,8 @@ class Table {
   [[nodiscard]] std::uint32_t make(std::uint32_t family, std::string labels, std::uint32_t ttl_seconds,
                                    std::uint32_t now_seconds);
   [[nodiscard]] static std::uint64_t hash_of(std::uint32_t family, std::string_view labels) noexcept;
+  [[nodiscard]] std::span<std::uint64_t> buckets(const Series& series) noexcept;
+  [[nodiscard]] std::span<const std::uint64_t> buckets(const Series& series) const noexcept;
   [[nodiscard]] static std::size_t cost(const Family& family, std::size_t label_bytes) noexcept;
   [[nodiscard]] bool is_expired(const Series& series, std::uint32_t now_seconds) const noexcept;
   void release(std::uint32_t series);
@@ -137,9 +144,9 @@ class Table {
   std::deque<Family> families_;
   std::unordered_map<std::string, std::uint32_t> by_name_;
   std::vector<Series> series_;
-  std::vector<Histogram> histograms_;
+  Cells cells_;
   std::vector<Set> sets_;
-  std::vector<std::uint32_t> free_, free_histograms_, free_sets_;
+  std::vector<std::uint32_t> free_, free_sets_;
   HashIndex index_;
   std::size_t bytes_ = 0;
   std::uint32_t generation_ = 0;  ///< Grows whenever series go: numbers remembered before then mean nothing.

@@ -109,7 +109,7 @@ std::string Table::state() const {
       out += static_cast<char>(number == family.overflow ? 1 : 0);
       append_fixed64(out, std::bit_cast<std::uint64_t>(series.value));
       if (family.kind != Kind::histogram) continue;
-      for (std::size_t i = 0; i <= family.bounds.size(); ++i) append_varint(out, histograms_[series.detail].buckets[i]);
+      for (const auto count : buckets(series)) append_varint(out, count);
     }
   }
   return out;
@@ -124,7 +124,7 @@ Result<Done> Table::restore(std::string_view state) {
   families_ = std::move(made.families_);
   by_name_ = std::move(made.by_name_);
   series_ = std::move(made.series_);
-  histograms_ = std::move(made.histograms_);
+  cells_ = std::move(made.cells_);
   index_ = std::move(made.index_);
   bytes_ = made.bytes_;
   ++generation_;
@@ -176,8 +176,8 @@ Result<Done> Table::restore_series(std::string_view& rest, std::uint32_t family_
   series_[number].value = value;
   series_[number].has_value = true;
   if (family.kind != Kind::histogram) return Done{};
-  for (std::size_t i = 0; i <= family.bounds.size(); ++i)
-    if (!take_varint(rest, histograms_[series_[number].detail].buckets[i])) return malformed("a bucket is cut off");
+  for (auto& bucket : buckets(series_[number]))
+    if (!take_varint(rest, bucket)) return malformed("a bucket is cut off");
   return Done{};
 }
 

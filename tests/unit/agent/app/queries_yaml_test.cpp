@@ -106,7 +106,7 @@ TEST(QueriesYaml, WhatIsWrongHasItsPlaceAndSaysTheWayOut) {
       {"a:\n  query: SELECT 1\n  cach_seconds: 3\n",
        "q.yaml:3:3: warning: unknown key cach_seconds in query a; did you mean cache_seconds?"},
       {"a:\n  query: SELECT 1\n  metrics: {n: {usage: GAUGE}}\n",
-       "q.yaml:3:12: error: metrics has to be a list, one column for each"},
+       "q.yaml:3:12: error: metrics has to be a list"},
       {"a:\n  query: SELECT 1\n  metrics:\n    - n: {usage: GUAGE}\n",
        "q.yaml:4:18: error: unknown usage \"GUAGE\"; one of LABEL, COUNTER, GAUGE, DISCARD, MAPPEDMETRIC, DURATION, "
        "HISTOGRAM"},

@@ -224,7 +224,7 @@ TEST_F(ListenerTest, AdoptsADescriptorThatListens) {
   ASSERT_EQ(::bind(passed, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
   ASSERT_EQ(::listen(passed, 8), 0);
   Listener listener(io_.get_executor(), store_, {});
-  const auto adopted = listener.adopt(passed);
+  const auto adopted = listener.listen(net::adopt_listener(net::Descriptor(passed)).value());
   ASSERT_TRUE(adopted) << adopted.error().message;
   Peer peer(path());
   ASSERT_GT(peer.send(hello_frame()), 0);

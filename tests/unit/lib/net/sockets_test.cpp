@@ -243,15 +243,22 @@ TEST_F(SocketFiles, OfASuccessorStayWhenTheOldListenerGoes) {
 
 TEST_F(SocketFiles, OfDatagramSocketsFollowTheSameRules) {
   abandon(path("d"), SOCK_DGRAM);
-  const auto first = open_datagram(path("d"), SocketFile{0622, ""});
+  const auto first = open_datagram(unix_address(path("d")), SocketFile{0622, ""});
   ASSERT_TRUE(first.has_value()) << first.error().message;
   struct stat there {};
   ASSERT_EQ(::stat(path("d").c_str(), &there), 0);
   EXPECT_EQ(there.st_mode & 07777U, 0622U);
-  const auto second = open_datagram(path("d"), SocketFile{});
+  const auto second = open_datagram(unix_address(path("d")), SocketFile{});
   ASSERT_FALSE(second.has_value());
   EXPECT_EQ(second.error().message, "cannot listen on unix:" + path("d") + ": another process is using it");
-  EXPECT_EQ(open_datagram("relative", SocketFile{}).error().code, Errc::config);
+}
+
+TEST(DatagramSockets, AreBoundOnceOnly) {
+  const auto first = open_datagram(*parse_listen_address("127.0.0.1:0"), SocketFile{});
+  ASSERT_TRUE(first.has_value()) << first.error().message;
+  const auto second = open_datagram(*parse_listen_address(first->address), SocketFile{});
+  ASSERT_FALSE(second.has_value());
+  EXPECT_EQ(second.error().message, "cannot listen on " + first->address + ": bind: Address already in use");
 }
 
 TEST_F(SocketFiles, TellWhoConnected) {
