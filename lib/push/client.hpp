@@ -76,12 +76,15 @@ class Family {
   /// Takes a gauge off the page until it is set again. What counters and histograms have counted stays in the totals,
   /// as if their process had ended, hence they have no such call.
   void remove(std::initializer_list<std::string_view> label_values) const requires std::same_as<Series, Gauge> {
-    remove(std::span<const std::string_view>(label_values.begin(), label_values.size()));
+    remove_series(std::span<const std::string_view>(label_values.begin(), label_values.size()));
   }
-  void remove(std::span<const std::string_view> label_values) const requires std::same_as<Series, Gauge>;
+  void remove(std::span<const std::string_view> label_values) const requires std::same_as<Series, Gauge> {
+    remove_series(label_values);
+  }
 
  private:
   friend class Client;
+  void remove_series(std::span<const std::string_view> label_values) const;
   Client* client_ = nullptr;
   std::uint32_t family_ = 0;
 };

@@ -42,6 +42,9 @@ POSTGRES = Peer("postgres_exporter", "github.com/prometheus-community/postgres_e
 PGBOUNCER = Peer("pgbouncer_exporter", "github.com/prometheus-community/pgbouncer_exporter", "", "--version",
                  r"pgbouncer_exporter, version (\S+)", PROMETHEUS_VERSION, ("v0.12.1", "v0.11.0"))
 
+STATSD = Peer("statsd_exporter", "github.com/prometheus/statsd_exporter", "", "--version",
+              r"statsd_exporter, version (\S+)", PROMETHEUS_VERSION, ("v0.30.0", "v0.28.0"))
+
 
 def version_of(peer, program):
     done = subprocess.run([program, peer.version_flag], capture_output=True, text=True, timeout=30)
@@ -95,6 +98,10 @@ def newest_postgres_exporter():
 
 def newest_pgbouncer_exporter():
     return newest(PGBOUNCER)
+
+
+def newest_statsd_exporter():
+    return newest(STATSD)
 
 
 def source_of(peer, folder):

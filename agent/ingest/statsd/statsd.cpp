@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <numeric>
 #include <utility>
 
 namespace midst::ingest::statsd {
@@ -16,6 +17,7 @@ constexpr std::size_t lines_at_once = 32;
 constexpr std::size_t longest_line = 64 * 1024;
 constexpr std::chrono::seconds event_log_interval{1};
 constexpr std::size_t longest_logged_title = 200;
+constexpr std::chrono::minutes drop_log_interval{1};
 
 std::uint32_t seconds_of(SteadyTime now) noexcept {
   return static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count());
@@ -297,7 +299,23 @@ void Statsd::take_check(std::string_view line, std::uint32_t now_seconds) {
     counters_.count(Fault::not_finite);
 }
 
+/// One line a minute whatever the rate of the drops; the page has them by reason.
+void Statsd::log_drops(SteadyTime now) {
+  const auto sum = [](const auto& counts) {
+    return std::accumulate(counts.begin() + 1, counts.end(), std::uint64_t{0});  // the first is "none"
+  };
+  const auto dropped = sum(counters_.line_faults), overflowed = sum(counters_.overflowed);
+  if (dropped + overflowed == logged_drops_ || now < next_drop_log_) return;
+  logged_drops_ = dropped + overflowed;
+  next_drop_log_ = now + drop_log_interval;
+  log::warn(
+      "StatsD lines were dropped or counted in overflow series; see midst_push_line_errors_total and "
+      "midst_push_overflow_total",
+      {{"dropped", dropped}, {"overflowed", overflowed}});
+}
+
 void Statsd::write(metrics::SnapshotBuilder& builder, SteadyTime now) {
+  log_drops(now);
   statsd::write(builder, counters_, table_, memo_.size_bytes());
   table_.write(builder, seconds_of(now));
 }

@@ -77,6 +77,7 @@ class Statsd final : public Contributor {
   void take_metric(const Line& line, const Context& context);
   [[nodiscard]] bool find_target(const Metric& metric, Target& target, const Context& context);
   void take_event(std::string_view text, SteadyTime now);
+  void log_drops(SteadyTime now);
   void take_check(std::string_view text, std::uint32_t now_seconds);
   void apply(const Target& target, std::string_view values, const Context& context);
   [[nodiscard]] Fault apply_one(const Target& target, Kind kind, const char* text, double value,
@@ -90,7 +91,8 @@ class Statsd final : public Contributor {
   Counters counters_;
   std::vector<metrics::Label> labels_;
   SteadyTime next_event_log_{};
-  std::uint64_t unlogged_events_ = 0;
+  SteadyTime next_drop_log_{};
+  std::uint64_t unlogged_events_ = 0, logged_drops_ = 0;
 };
 
 }  // namespace midst::ingest::statsd

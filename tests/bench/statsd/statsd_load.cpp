@@ -1,6 +1,7 @@
-// Load on a Unix datagram socket: "statsd_load send PATH BYTES SECONDS CONTEXTS" sends packets of at most BYTES as fast
-// as they are taken, "burst PATH PACKETS PERIOD_MS SECONDS" sends so many at a time without waiting, "sink PATH" only
-// reads, "attack PATH LINES" sends lines that are all different. Prints what it did as JSON; a sink when it is killed.
+// Load on a Unix datagram socket: "statsd_load send PATH BYTES SECONDS CONTEXTS c|h|mixed" sends packets of at most
+// BYTES as fast as they are taken, "burst PATH PACKETS PERIOD_MS SECONDS" sends so many at a time without waiting,
+// "sink PATH" only reads, "attack PATH LINES" sends lines that are all different. Prints what it did as JSON; a sink
+// when it is killed.
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -47,12 +48,13 @@ double cpu_seconds() {
 }
 
 /// 66 or 67 bytes with its newline.
-std::string line_of(std::size_t context, std::size_t value) {
+std::string line_of(std::size_t context, std::size_t value, std::string_view types) {
   char line[128];
-  const char* const types[] = {"c", "ms", "g", "h"};
+  const char* const all[] = {"c", "ms", "g", "h"};
+  const auto kind = types == "c" ? 0 : types == "h" ? 3 : context % 4;
   const auto size =
       std::snprintf(line, sizeof line, "api.m%03zu.requests:%zu|%s|#method:GET,route:/v1/r/%06zu,status:200\n",
-                    context % 50 * 4 + context % 4, value % 900 + 100, types[context % 4], context);
+                    context % 50 * 4 + kind, value % 900 + 100, all[kind], context);
   return {line, static_cast<std::size_t>(size)};
 }
 
@@ -61,12 +63,12 @@ struct Packet {
   std::size_t lines = 0;
 };
 
-std::vector<Packet> packets_of(std::size_t bytes, std::size_t contexts) {
+std::vector<Packet> packets_of(std::size_t bytes, std::size_t contexts, std::string_view types) {
   std::vector<Packet> packets(1);
   std::uint64_t state = 88172645463325252ULL;
   for (std::size_t i = 0; i < contexts * 2 + 4096; ++i) {
     state ^= state << 13U, state ^= state >> 7U, state ^= state << 17U;
-    const auto line = line_of(i < contexts ? i : state % contexts, state >> 20U);
+    const auto line = line_of(i < contexts ? i : state % contexts, state >> 20U, types);
     if (packets.back().lines > 0 && packets.back().bytes.size() + line.size() > bytes) packets.emplace_back();
     packets.back().bytes += line;
     ++packets.back().lines;
@@ -74,10 +76,10 @@ std::vector<Packet> packets_of(std::size_t bytes, std::size_t contexts) {
   return packets;
 }
 
-int send(const char* path, std::size_t bytes, double seconds, std::size_t contexts) {
+int send(const char* path, std::size_t bytes, double seconds, std::size_t contexts, std::string_view types) {
   const Socket socket(path);
   if (::connect(socket.number, socket.where(), sizeof socket.address) != 0) fail("connect");
-  const auto packets = packets_of(bytes, contexts);
+  const auto packets = packets_of(bytes, contexts, types);
   std::uint64_t lines = 0, sent = 0;
   const auto begin = Clock::now();
   const auto end = begin + std::chrono::duration<double>(seconds);
@@ -163,12 +165,13 @@ int sink(const char* path) {
 int main(int argc, char** argv) {
   const auto number = [&](int index) { return std::strtoull(argv[index], nullptr, 10); };
   const std::string_view what = argc > 1 ? argv[1] : "";
-  if (what == "send" && argc == 6) return send(argv[2], number(3), std::strtod(argv[4], nullptr), number(5));
+  if (what == "send" && argc == 7) return send(argv[2], number(3), std::strtod(argv[4], nullptr), number(5), argv[6]);
   if (what == "burst" && argc == 6) return burst(argv[2], number(3), number(4), std::strtod(argv[5], nullptr));
   if (what == "attack" && argc == 4) return attack(argv[2], number(3));
   if (what == "sink" && argc == 3) return sink(argv[2]);
   std::fputs(
-      "statsd_load send PATH BYTES SECONDS CONTEXTS | burst PATH PACKETS PERIOD_MS SECONDS | attack PATH LINES | sink "
+      "statsd_load send PATH BYTES SECONDS CONTEXTS c|h|mixed | burst PATH PACKETS PERIOD_MS SECONDS | attack PATH "
+      "LINES | sink "
       "PATH\n",
       stderr);
   return 64;

@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
-#include <limits>
 #include <string>
 #include <string_view>
 
@@ -359,6 +359,41 @@ TEST(Statsd, AppliesMappingRules) {
   EXPECT_EQ(world.dump("app_requests_total"), "{code=\"2xx\",k=\"v\",service=\"web\"}4");
   EXPECT_EQ(world.dump("midst_push_dropped_by_rule_total"), "2");
   EXPECT_EQ(world.dump("noise_x_total"), "absent");
+}
+
+TEST(Statsd, LeavesATagToItsClientWhereTheRuleHonorsLabels) {
+  StatsdOptions options;
+  MappingRule rule;
+  rule.pattern = "a.*";
+  rule.name = "a";
+  rule.labels = {{"k", "$1"}};
+  rule.honor_labels = true;
+  rule.ttl_seconds = 5;
+  rule.bounds = {2};
+  options.resolve.rules.push_back(rule);
+  World world(std::move(options));
+  for (int i = 0; i < 2; ++i) world.feed("a.x:1|h|#k:tag\na.y:3|h\n");
+  EXPECT_EQ(world.dump("a"), "{k=\"tag\"}2/2 sum 2 {k=\"y\"}0/2 sum 6");
+  world.now += 5s;
+  EXPECT_EQ(world.dump("a"), "absent") << "the rule's own ttl";
+}
+
+TEST(Statsd, LogsDropsOnceAMinuteAtMost) {
+  World world;
+  ::testing::internal::CaptureStderr();
+  for (int i = 0; i < 5; ++i) {
+    world.feed("a:x|c");
+    world.dump("a_total");
+  }
+  const auto first = ::testing::internal::GetCapturedStderr();
+  EXPECT_EQ(std::count(first.begin(), first.end(), '\n'), 1) << first;
+  EXPECT_NE(first.find("dropped=1 overflowed=0"), std::string::npos) << first;
+  world.now += 60s;
+  ::testing::internal::CaptureStderr();
+  for (int i = 0; i < 2; ++i) world.dump("a_total");
+  const auto second = ::testing::internal::GetCapturedStderr();
+  EXPECT_NE(second.find("dropped=5 overflowed=0"), std::string::npos) << second;
+  EXPECT_EQ(std::count(second.begin(), second.end(), '\n'), 1) << second;
 }
 
 TEST(Statsd, GoesOnFromTheTotalsOfItsState) {
