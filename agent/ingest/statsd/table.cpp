@@ -132,14 +132,17 @@ Table::Found Table::find(const FamilyWish& wish, std::vector<metrics::Label>& la
   }
   // Without labels there is nothing to divert from: the one series of a family has its place, as families are limited.
   if (overflow == Overflow::none || labels.empty()) return {make(index, std::move(text), ttl_seconds, now_seconds)};
-  auto& diverted = families_[index].overflow;
-  if (diverted == none) {
-    for (auto& label : labels) label.value = overflow_value;
-    text = metrics::label_text(labels);
-    diverted = find_series(index, text, hash_of(index, text));
-    if (diverted == none) diverted = make(index, std::move(text), 0, now_seconds);
-  }
-  return {diverted, Fault::none, overflow};
+  return {overflow_of(index, labels, now_seconds), Fault::none, overflow};
+}
+
+std::uint32_t Table::overflow_of(std::uint32_t family, std::vector<metrics::Label>& labels, std::uint32_t now_seconds) {
+  auto& number = families_[family].overflow;
+  if (number != none) return number;
+  for (auto& label : labels) label.value = overflow_value;
+  auto text = metrics::label_text(labels);
+  number = find_series(family, text, hash_of(family, text));
+  if (number == none) number = make(family, std::move(text), 0, now_seconds);
+  return number;
 }
 
 std::uint32_t Table::make(std::uint32_t family_index, std::string labels, std::uint32_t ttl_seconds,
