@@ -66,7 +66,8 @@ class Statsd final : public Contributor {
   struct Line {
     std::string_view text, values;
     LineForm form;
-    const Target* target = nullptr;
+    Target target;  ///< When the form is known.
+    bool is_known = false;
   };
 
   [[nodiscard]] Fault owner_of(std::string_view name) const;

@@ -115,7 +115,7 @@ class Table {
     std::uint32_t seen_seconds = 0, ttl_seconds = 0;
     Kind kind = Kind::counter;
     bool has_value = false;
-    std::string labels;  ///< As metrics::label_text() made it.
+    std::uint32_t label_bytes = 0, labels = 0;  ///< Their text, as metrics::label_text() made it, in cells.
   };
   struct Set {
     UniqueCounter members;
@@ -128,9 +128,12 @@ class Table {
   /// @param labels  whose names the overflow series has, should it be made.
   [[nodiscard]] std::uint32_t overflow_of(std::uint32_t family, std::vector<metrics::Label>& labels,
                                           std::uint32_t now_seconds);
-  [[nodiscard]] std::uint32_t make(std::uint32_t family, std::string labels, std::uint32_t ttl_seconds,
+  [[nodiscard]] std::uint32_t make(std::uint32_t family, std::string_view labels, std::uint32_t ttl_seconds,
                                    std::uint32_t now_seconds);
   [[nodiscard]] static std::uint64_t hash_of(std::uint32_t family, std::string_view labels) noexcept;
+  [[nodiscard]] std::string_view labels_of(const Series& series) const noexcept {
+    return cells_.text(series.labels, series.label_bytes);
+  }
   [[nodiscard]] std::span<std::uint64_t> buckets(const Series& series) noexcept;
   [[nodiscard]] std::span<const std::uint64_t> buckets(const Series& series) const noexcept;
   [[nodiscard]] static std::size_t cost(const Family& family, std::size_t label_bytes) noexcept;

@@ -106,7 +106,7 @@ std::string Table::state() const {
     append_varint(out, family.members.size());
     for (const auto number : family.members) {
       const auto& series = series_[number];
-      append_text(out, series.labels);
+      append_text(out, labels_of(series));
       out += static_cast<char>(number == family.overflow ? 1 : 0);
       append_fixed64(out, std::bit_cast<std::uint64_t>(series.value));
       if (family.kind != Kind::histogram) continue;
@@ -190,10 +190,9 @@ Result<Done> Table::restore_series(std::string_view& rest, std::uint32_t family_
 /// @return the series to add to: a new one, or the overflow series where that is meant or there is no room.
 std::uint32_t Table::place_for(std::uint32_t family_index, std::string_view labels, bool is_overflow) {
   auto& family = families_[family_index];
-  if (is_overflow && family.overflow == none) return family.overflow = make(family_index, std::string(labels), 0, 0);
+  if (is_overflow && family.overflow == none) return family.overflow = make(family_index, labels, 0, 0);
   if (is_overflow) return family.overflow;
-  if (labels.empty() || room_for(family, labels) == Overflow::none)
-    return make(family_index, std::string(labels), 0, 0);
+  if (labels.empty() || room_for(family, labels) == Overflow::none) return make(family_index, labels, 0, 0);
   const auto pairs = metrics::decode(metrics::LabelSet{labels});
   std::vector<metrics::Label> views;
   for (const auto& [name, text] : pairs) views.push_back({name, text});
