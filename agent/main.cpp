@@ -1,9 +1,11 @@
 // midst-agent: from argv to a subcommand.
 #include "agent/app/commands.hpp"
+#include "agent/app/push_commands.hpp"
 #include "lib/base/version.hpp"
 
 #include <CLI/CLI.hpp>
 
+#include <chrono>
 #include <iostream>
 #include <optional>
 #include <string>
@@ -16,6 +18,8 @@ struct Arguments {
   std::optional<std::string> config_path;
   bool connects = false, as_json = false;
   CollectOptions collect;
+  std::chrono::seconds interval{2};
+  unsigned rounds = 0;
 };
 
 void add_config_option(CLI::App& command, Arguments& arguments) {
@@ -50,6 +54,17 @@ int main(int argc, char** argv) {
                             "Print the SQL that Postgres targets are asked, how often, and why not");
   collect_command->add_flag("--timing", arguments.collect.shows_timing, "Print how long each target took");
 
+  auto* push_command = program.add_subcommand("push", "What the running daemon has been pushed");
+  push_command->require_subcommand(1);
+  auto* clients_command = push_command->add_subcommand("clients", "List the clients");
+  clients_command->add_flag("--json", arguments.as_json, "Print as JSON");
+  auto* dump_command = push_command->add_subcommand("dump", "Print every pushed series");
+  auto* top_command = push_command->add_subcommand("top", "Show the series that grow fastest");
+  top_command->add_option("--interval", arguments.interval, "Seconds from one table to the next")
+      ->check(CLI::Range(1, 3600));
+  top_command->add_option("--rounds", arguments.rounds, "Tables to print; 0: until interrupted");
+  for (auto* command : {clients_command, dump_command, top_command}) add_config_option(*command, arguments);
+
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -58,5 +73,8 @@ int main(int argc, char** argv) {
   }
   if (check_command->parsed()) return check(arguments.config_path, arguments.connects, arguments.as_json);
   if (collect_command->parsed()) return collect(arguments.config_path, arguments.collect);
+  if (clients_command->parsed()) return push_clients(arguments.config_path, arguments.as_json);
+  if (dump_command->parsed()) return push_dump(arguments.config_path);
+  if (top_command->parsed()) return push_top(arguments.config_path, arguments.interval, arguments.rounds);
   return run(arguments.config_path);
 }

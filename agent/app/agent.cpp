@@ -1,5 +1,6 @@
 #include "agent/app/agent.hpp"
 
+#include "agent/app/control.hpp"
 #include "agent/app/push_side.hpp"
 #include "agent/app/redis_on_demand.hpp"
 #include "agent/app/self_metrics.hpp"
@@ -63,6 +64,7 @@ class Agent::Impl {
     for (const auto& address : config_.web.listen)
       if (const auto done = is_open ? Result<Done>(Done{}) : listen(everything, address, "web.listen"); !done)
         return done.error();
+    if (const auto done = listen_for_control(); !done) return done.error();
     for (const auto& listener : config_.web.listeners)
       if (const auto done = listen(add_server(listener.view), listener.address, "web.listener.listen"); !done)
         return done.error();
@@ -89,7 +91,19 @@ class Agent::Impl {
     return make_target_scraper(executor_, config_);
   }
 
-  net::HttpServer& add_server(const std::string& view) {
+  /// A default path that cannot be opened costs `midst-agent push` and its like only.
+  Result<Done> listen_for_control() {
+    if (config_.control_socket.empty()) return Done{};
+    servers_.push_back(std::make_unique<net::HttpServer>(executor_, control_handler(web_handler(""), push_->store()),
+                                                         net::ServerLimits{}));
+    const auto bound = servers_.back()->listen("unix:" + config_.control_socket);
+    if (bound) return Done{};
+    if (config_.is_control_explicit) return bound.error().with_context("control.socket");
+    log::warn("no control socket: set control.socket, or \"\" for none", {{"error", bound.error().message}});
+    return Done{};
+  }
+
+  net::Handler web_handler(const std::string& view) {
     web::WebOptions options{config_.scrape.timeout, config_.web.lifecycle, config_.web.probe,
                             config_.web.discovery,  config_.web.queries,   view};
     web::Hooks hooks;
@@ -98,8 +112,11 @@ class Agent::Impl {
       return redis_.discover(std::move(target), deadline);
     };
     hooks.statement_texts = [this] { return statement_texts(); };
-    servers_.push_back(std::make_unique<net::HttpServer>(
-        executor_, web::make_handler(*scraper_, std::move(options), std::move(hooks)), net::ServerLimits{}));
+    return web::make_handler(*scraper_, std::move(options), std::move(hooks));
+  }
+
+  net::HttpServer& add_server(const std::string& view) {
+    servers_.push_back(std::make_unique<net::HttpServer>(executor_, web_handler(view), net::ServerLimits{}));
     return *servers_.back();
   }
 

@@ -39,14 +39,6 @@ void configure_log(const LogConfig& config) {
   log::configure(config.level, config.format.value_or(logs_to_journal() ? log::Format::journald : log::Format::logfmt));
 }
 
-/// Loads the configuration and prints its problems to standard error; nothing when it cannot be used.
-std::optional<Config> usable_config(const std::optional<std::string>& path) {
-  auto parsed = load_config(path, process_environment());
-  for (const auto& problem : parsed.problems) std::cerr << describe(problem) << '\n';
-  if (parsed.has_errors()) return std::nullopt;
-  return std::move(parsed.config);
-}
-
 asio::awaitable<void> stop_agent(Agent& agent, asio::io_context& loop) {
   co_await agent.stop(Clock::now() + drain_limit);
   loop.stop();
@@ -181,6 +173,13 @@ json problem_json(const Problem& problem) {
 }
 
 }  // namespace
+
+std::optional<Config> usable_config(const std::optional<std::string>& path) {
+  auto parsed = load_config(path, process_environment());
+  for (const auto& problem : parsed.problems) std::cerr << describe(problem) << '\n';
+  if (parsed.has_errors()) return std::nullopt;
+  return std::move(parsed.config);
+}
 
 int run(const std::optional<std::string>& config_path) {
   auto config = usable_config(config_path);

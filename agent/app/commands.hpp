@@ -1,6 +1,8 @@
 // The subcommands of midst-agent, each from parsed options to an exit code.
 #pragma once
 
+#include "agent/app/config.hpp"
+
 #include <optional>
 #include <string>
 #include <vector>
@@ -8,7 +10,10 @@
 namespace midst::app {
 
 /// Exit codes, as sysexits(3) has them where it has one.
-enum ExitCode { exit_ok = 0, exit_failed = 1, exit_usage = 64, exit_config = 78 };
+enum ExitCode { exit_ok = 0, exit_failed = 1, exit_usage = 64, exit_no_daemon = 69, exit_config = 78 };
+
+/// Loads the configuration and prints its problems to standard error. @return nothing when it cannot be used.
+[[nodiscard]] std::optional<Config> usable_config(const std::optional<std::string>& path);
 
 /// Serves until SIGTERM or SIGINT. @return exit_ok, exit_config, or exit_failed when a listener cannot be opened.
 int run(const std::optional<std::string>& config_path);

@@ -70,7 +70,10 @@ void read_root(const toml::table& table, std::string_view file, Draft& draft) {
   root.tables("postgres", [&](Section& section) { read_postgres(section, draft); });
   root.tables("pgbouncer", [&](Section& section) { read_pgbouncer(section, draft); });
   root.table("ingest", [&](Section& section) { read_ingest(section, config.ingest); });
-  root.table("control", [](Section& section) { section.not_yet("socket"); });
+  root.table("control", [&](Section& section) {
+    config.is_control_explicit = section.has("socket");
+    section.read("socket", config.control_socket);
+  });
   root.finish();
 }
 

@@ -64,6 +64,8 @@ struct Config {
   std::vector<sources::PostgresOptions> postgres;
   std::vector<sources::PgbouncerOptions> pgbouncer;
   IngestConfig ingest;
+  std::string control_socket = "/run/midst-agent/control.sock";  ///< Empty: none.
+  bool is_control_explicit = false;
 };
 
 /// Something wrong, or merely useless, in a configuration file or variable.

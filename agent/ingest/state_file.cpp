@@ -219,7 +219,7 @@ void StateFile::write_slot(std::size_t slot, std::string_view bytes) noexcept {
   char* const at = memory_ + page + slot * slot_bytes_;
   std::memset(at, 0, sizeof(SlotHeader));
   order();
-  std::memcpy(at + sizeof(SlotHeader), bytes.data(), bytes.size());
+  bytes.copy(at + sizeof(SlotHeader), bytes.size());  // unlike memcpy it may be given nothing
   const auto records = sizeof(SlotHeader) + padded(bytes.size());
   std::memset(at + records, 0, sizeof(RecordHeader));
   order();

@@ -435,12 +435,23 @@ std::vector<metrics::MetricSpec> Store::specs() const {
   return all;
 }
 
+namespace {
+
+std::string hexadecimal(const wire::InstanceId& id) {
+  constexpr std::string_view digits = "0123456789abcdef";
+  std::string text;
+  for (const auto byte : id) text.append({digits[byte >> 4], digits[byte & 15]});
+  return text;
+}
+
+}  // namespace
+
 std::vector<ClientInfo> Store::clients() const {
   std::vector<ClientInfo> infos;
   for (const auto& [id, instance] : instances_) {
     if (instance->is_retired) continue;
-    infos.push_back({instance->resource, instance->library, instance->peer, instance->key != 0, instance->own_series,
-                     instance->last_seq});
+    infos.push_back({hexadecimal(id), instance->resource, instance->library, instance->peer, instance->key != 0,
+                     instance->own_series, instance->last_seq, instance->cells != nullptr});
   }
   return infos;
 }

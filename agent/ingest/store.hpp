@@ -32,11 +32,13 @@ struct Peer {
 
 /// One client instance, for the status page.
 struct ClientInfo {
+  std::string instance;  ///< Its id in hexadecimal.
   std::string resource, library;
   Peer peer;
   bool is_connected = false;
   std::size_t series = 0;
   std::uint64_t last_seq = 0;
+  bool shares_memory = false;
 };
 
 class SharedCells;

@@ -153,7 +153,7 @@ Series Family<Series>::with(std::span<const std::string_view> label_values) cons
 }
 
 template <class Series>
-void Family<Series>::remove(std::span<const std::string_view> label_values) const requires std::same_as<Series, Gauge> {
+void Family<Series>::remove_series(std::span<const std::string_view> label_values) const {
   if (client_ != nullptr) client_->remove(family_, label_values);
 }
 

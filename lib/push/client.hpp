@@ -76,19 +76,22 @@ class Family {
   /// Takes a gauge off the page until it is set again. What counters and histograms have counted stays in the totals,
   /// as if their process had ended, hence they have no such call.
   void remove(std::initializer_list<std::string_view> label_values) const requires std::same_as<Series, Gauge> {
-    remove(std::span<const std::string_view>(label_values.begin(), label_values.size()));
+    remove_series(std::span<const std::string_view>(label_values.begin(), label_values.size()));
   }
-  void remove(std::span<const std::string_view> label_values) const requires std::same_as<Series, Gauge>;
+  void remove(std::span<const std::string_view> label_values) const requires std::same_as<Series, Gauge> {
+    remove_series(label_values);
+  }
 
  private:
   friend class Client;
+  void remove_series(std::span<const std::string_view> label_values) const;
   Client* client_ = nullptr;
   std::uint32_t family_ = 0;
 };
 
 /// When this signal ends the process, sends the last totals of its clients first, within 60 ms; for programs that do
-/// not handle SIGTERM themselves. A signal that leaves no handler a chance (SIGKILL) still costs what was counted since
-/// the last flush. @return whether it will; a signal that has a handler or is ignored stays as it is.
+/// not handle SIGTERM themselves. Without it, as after SIGKILL, shared memory saves counters and histograms alone.
+/// @return whether it will; a signal that has a handler or is ignored, and one that ends no process, stays as it is.
 bool deliver_at_signal(int number) noexcept;
 
 class Client {

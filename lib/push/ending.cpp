@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -85,6 +86,9 @@ void has_delivered() noexcept {
 }  // namespace detail
 
 bool deliver_at_signal(int number) noexcept {
+  // Of these the default is the end, but for process 1 of a container, which they do not reach without a handler.
+  constexpr std::array ends{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM};
+  if (std::find(ends.begin(), ends.end(), number) == ends.end() || ::getpid() == 1) return false;
   struct sigaction present {};
   if (::sigaction(number, nullptr, &present) != 0 || (present.sa_flags & SA_SIGINFO) != 0) return false;
   if (present.sa_handler == detail::deliver_and_end) return true;

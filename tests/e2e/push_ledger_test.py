@@ -46,7 +46,7 @@ class Ledger(unittest.TestCase):
     def setUp(self):
         self.agent = Agent("[scrape]\nmin_interval = '0s'\n")
         self.agent.config.write_text(self.agent.config.read_text() +
-                                     f'state_file = "{self.agent.folder}/push.state"\ndogstatsd_socket = ""\ndogstatsd_stream_socket = ""\n')
+                                     f'state_file = "{self.agent.folder}/push.state"\n')
         self.ledger = self.agent.folder / "ledger"
         self.agent.start()
         self.clients = [Client(self.agent, self.ledger) for _ in range(CLIENTS)]

@@ -124,13 +124,13 @@ void Resolver::apply_rule(const Mapper::Match& match) {
   resolved_.ttl_seconds = rule.ttl_seconds.value_or(options_.ttl_seconds);
   resolved_.family.help = rule.help;
   if (!rule.bounds.empty()) resolved_.family.bounds = rule.bounds;
-  for (const auto& [name, value] : match.labels) {
+  for (const auto& given : match.labels) {
     const auto found =
-        std::find_if(labels_.begin(), labels_.end(), [&](const auto& label) { return label.first == name; });
+        std::find_if(labels_.begin(), labels_.end(), [&](const auto& label) { return label.first == given.first; });
     if (found == labels_.end())
-      labels_.emplace_back(name, value);
+      labels_.emplace_back(given);
     else if (!rule.honor_labels)
-      found->second = value;
+      found->second = given.second;
   }
 }
 

@@ -245,6 +245,8 @@ TEST(Instruments, AProcessThatASignalEndsDeliversItsLastTotals) {
   EXPECT_TRUE(push::deliver_at_signal(SIGUSR2));
   ASSERT_NE(::signal(SIGUSR1, [](int) {}), SIG_ERR);
   EXPECT_FALSE(push::deliver_at_signal(SIGUSR1)) << "it has a handler";
+  EXPECT_FALSE(push::deliver_at_signal(SIGCHLD)) << "it does not end the process";
+  EXPECT_FALSE(push::deliver_at_signal(-1));
   counter.add(1);
   for (int i = 0; i < 3; ++i) {
     const auto child = ::fork();

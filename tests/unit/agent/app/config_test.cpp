@@ -208,10 +208,10 @@ TEST(Config, ReportsEveryProblemAtOnce) {
 }
 
 TEST(Config, WarnsOfKeysThatHaveNoEffectYet) {
-  const auto parsed = parse_config("[control]\nsocket = \"/x\"\n", "a.toml", no_variables);
+  const auto parsed = parse_config("[web]\nlifecycle = true\n", "a.toml", no_variables);
   ASSERT_EQ(parsed.problems.size(), 1);
   EXPECT_EQ(describe(parsed.problems[0]),
-            "a.toml:2:10: warning: control.socket has no effect in this version");
+            "a.toml:2:13: warning: web.lifecycle has no effect in this version");
   EXPECT_FALSE(parsed.has_errors());
 }
 

@@ -520,7 +520,7 @@ wire::Exemplar exemplar(std::uint32_t id, std::uint32_t bucket, std::uint8_t tra
   return made;
 }
 
-void apply(Store& store, std::uint64_t key, std::uint64_t seq, const std::vector<wire::Exemplar>& exemplars) {
+void apply_exemplars(Store& store, std::uint64_t key, std::uint64_t seq, const std::vector<wire::Exemplar>& exemplars) {
   const auto made = values(seq, [&](wire::SnapEncoder& encoder) {
     for (const auto& each : exemplars) encoder.add(each);
   });
@@ -547,15 +547,16 @@ TEST(Store, KeepsTheNewestExemplarOfEveryBucket) {
   store.define(key, wire::SeriesDefinition{0, 0, {}});
   store.define(key, wire::SeriesDefinition{1, 1, {}});
   constexpr std::uint64_t second = 1'000'000'000;
-  apply(store, key, 1,
-        {exemplar(0, 0, 0xa1, 5 * second), exemplar(0, 2, 0xa2, 5 * second), exemplar(1, 0, 0xa3, 6 * second)});
+  apply_exemplars(
+      store, key, 1,
+      {exemplar(0, 0, 0xa1, 5 * second), exemplar(0, 2, 0xa2, 5 * second), exemplar(1, 0, 0xa3, 6 * second)});
   EXPECT_EQ(exemplars_of(store, "took_seconds"), "0/0 a1a1 at 5; 0/2 a2a2 at 5; ");
   EXPECT_EQ(exemplars_of(store, "a_total"), "0/0 a3a3 at 6; ");
   const auto page = store.snapshot(start);
   EXPECT_EQ(page.find("a_total")->exemplars[0].labels.text,
             "span_id=\"b0b0b0b0b0b0b0b0\",trace_id=\"a3a3a3a3a3a3a3a3a3a3a3a3a3a3a3a3\"");
   EXPECT_EQ(page.find("a_total")->exemplars[0].value, 0.25);
-  apply(store, key, 2, {exemplar(0, 0, 0xa4, 7 * second), exemplar(0, 2, 0xa5, 4 * second)});
+  apply_exemplars(store, key, 2, {exemplar(0, 0, 0xa4, 7 * second), exemplar(0, 2, 0xa5, 4 * second)});
   EXPECT_EQ(exemplars_of(store, "took_seconds"), "0/0 a4a4 at 7; 0/2 a2a2 at 5; ");
 }
 
@@ -568,8 +569,9 @@ TEST(Store, RefusesExemplarsThatFitNoSeriesWithAReason) {
   store.define(key, wire::SeriesDefinition{1, 1, {}});
   auto infinite = exemplar(0, 0, 0xa1, 1);
   infinite.value = std::numeric_limits<double>::infinity();
-  apply(store, key, 1,
-        {exemplar(0, 1, 0xa1, 1), exemplar(0, 0, 0, 1), exemplar(1, 0, 0xa1, 1), exemplar(2, 0, 0xa1, 1), infinite});
+  apply_exemplars(
+      store, key, 1,
+      {exemplar(0, 1, 0xa1, 1), exemplar(0, 0, 0, 1), exemplar(1, 0, 0xa1, 1), exemplar(2, 0, 0xa1, 1), infinite});
   EXPECT_EQ(exemplars_of(store, "a_total"), "");
   EXPECT_EQ(own(store, "midst_push_dropped_total", "invalid_value"), 4);
   EXPECT_EQ(own(store, "midst_push_dropped_total", "unknown_series"), 1);
@@ -584,9 +586,9 @@ TEST(Store, KeepsAsManyExemplarsAsItsLimitAndCountsOneMore) {
   definition.bounds = {1, 2};
   store.define(key, definition);
   store.define(key, wire::SeriesDefinition{0, 0, {}});
-  apply(store, key, 1, {exemplar(0, 0, 0xa1, 1), exemplar(0, 1, 0xa2, 1)});
+  apply_exemplars(store, key, 1, {exemplar(0, 0, 0xa1, 1), exemplar(0, 1, 0xa2, 1)});
   EXPECT_EQ(own(store, "midst_push_dropped_total", "exemplar_limit"), 0);
-  apply(store, key, 2, {exemplar(0, 2, 0xa3, 1), exemplar(0, 1, 0xa4, 1)});
+  apply_exemplars(store, key, 2, {exemplar(0, 2, 0xa3, 1), exemplar(0, 1, 0xa4, 1)});
   EXPECT_EQ(own(store, "midst_push_dropped_total", "exemplar_limit"), 1);
   EXPECT_EQ(exemplars_of(store, "took_seconds"), "0/0 a1a1 at 0; 0/1 a4a4 at 0; ");
 }
@@ -598,15 +600,47 @@ TEST(Store, AFamilyThatIsReplacedTakesItsExemplarsAlong) {
   const auto first = store.attach(hello(1), {}, start).key;
   store.define(first, family(0, "a_total", MetricKind::counter));
   store.define(first, wire::SeriesDefinition{0, 0, {}});
-  apply(store, first, 1, {exemplar(0, 0, 0xa1, 1)});
+  apply_exemplars(store, first, 1, {exemplar(0, 0, 0xa1, 1)});
   store.retire(first);
   const auto second = store.attach(hello(2), {}, start).key;
   store.define(second, family(0, "a_total", MetricKind::counter, {"new"}));
   store.define(second, wire::SeriesDefinition{0, 0, {"x"}});
   EXPECT_EQ(exemplars_of(store, "a_total"), "");
-  apply(store, second, 1, {exemplar(0, 0, 0xa2, 1)});
+  apply_exemplars(store, second, 1, {exemplar(0, 0, 0xa2, 1)});
   EXPECT_EQ(exemplars_of(store, "a_total"), "0/0 a2a2 at 0; ");
   EXPECT_EQ(own(store, "midst_push_dropped_total", "exemplar_limit"), 0);
+}
+
+TEST(Store, ARemovedGaugeHasNoValueAndACounterCannotBeRemoved) {
+  Store store({});
+  const auto one = store.attach(hello(1), {}, start).key, two = store.attach(hello(2), {}, start).key;
+  for (const auto key : {one, two}) {
+    auto level = family(0, "level", MetricKind::gauge);
+    level.merge = 1;
+    store.define(key, level);
+    store.define(key, family(1, "a_total", MetricKind::counter));
+    store.define(key, wire::SeriesDefinition{0, 0, {}});
+    store.define(key, wire::SeriesDefinition{1, 1, {}});
+    apply(store, key, 1, {{0, 5}, {1, 7}});
+  }
+  EXPECT_EQ(dump(store.snapshot(start), "level"), "{}10. ");
+  const auto removal = [](wire::SnapEncoder& encoder) {
+    encoder.remove(0);
+    encoder.remove(1);
+    encoder.remove(2);
+  };
+  ASSERT_TRUE(store.apply(one, values(2, removal).snap));
+  EXPECT_EQ(dump(store.snapshot(start), "level"), "{}5. ");
+  EXPECT_EQ(dump(store.snapshot(start), "a_total"), "{}14. ");
+  EXPECT_EQ(own(store, "midst_push_dropped_total", "invalid_value"), 1);
+  EXPECT_EQ(own(store, "midst_push_dropped_total", "unknown_series"), 1);
+  ASSERT_TRUE(store.apply(two, values(2, removal).snap));
+  EXPECT_EQ(dump(store.snapshot(start), "level"), "absent");
+  apply(store, one, 3, {{0, 3}});
+  EXPECT_EQ(dump(store.snapshot(start), "level"), "{}3. ");
+  auto broken = values(4, removal).snap;
+  broken.removed_ids = "\x80";
+  EXPECT_FALSE(store.apply(one, broken));
 }
 
 }  // namespace

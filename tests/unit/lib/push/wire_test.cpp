@@ -527,5 +527,23 @@ TEST(Wire, AnExemplarWithIdsOfAnotherLengthIsMalformed) {
   EXPECT_FALSE(decode_exemplar("\x32\x09"s));
 }
 
+TEST(Wire, RemovedIdsAreAColumnOfDifferences) {
+  SnapEncoder encoder;
+  encoder.remove(3);
+  encoder.remove(200);
+  Snap head;
+  head.seq = 1;
+  std::string frame;
+  encoder.finish(frame, head);
+  EXPECT_EQ(to_hex(payload_of(frame, Type::snap)),
+            "0801"
+            "6203"
+            "03c501");
+  EXPECT_EQ(to_hex(decode_snap(payload_of(frame, Type::snap))->removed_ids), "03c501");
+  frame.clear();
+  encoder.finish(frame, head);
+  EXPECT_EQ(to_hex(payload_of(frame, Type::snap)), "0801") << "the next frame starts over";
+}
+
 }  // namespace
 }  // namespace midst::push::wire
