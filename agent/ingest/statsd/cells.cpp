@@ -1,13 +1,14 @@
 #include "agent/ingest/statsd/cells.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 namespace midst::ingest::statsd {
 
 std::uint32_t Cells::take(std::size_t count) {
-  if (auto& blocks = given_back_[count]; !blocks.empty()) {
-    const auto block = blocks.back();
-    blocks.pop_back();
+  if (const auto found = given_back_.find(count); found != given_back_.end() && !found->second.empty()) {
+    const auto block = found->second.back();
+    found->second.pop_back();
     std::fill_n(at(block), count, 0);
     return block;
   }
@@ -22,8 +23,15 @@ std::uint32_t Cells::take(std::size_t count) {
   return block;
 }
 
+std::uint32_t Cells::copy(std::string_view text) {
+  if (text.empty()) return 0;  // of no block nothing is read
+  const auto block = take(count_of(text.size()));
+  std::memcpy(at(block), text.data(), text.size());
+  return block;
+}
+
 void Cells::give_back(std::uint32_t block, std::size_t count) {
-  given_back_[count].push_back(block);
+  if (count > 0) given_back_[count].push_back(block);
 }
 
 }  // namespace midst::ingest::statsd

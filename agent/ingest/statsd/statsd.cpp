@@ -87,8 +87,8 @@ void Statsd::feed(std::string_view packet, Protocol protocol, SteadyTime now) {
     look_up(batch);
     bool has_changed = false;  // a new line may have moved what the memo found for those behind it
     for (auto& line : batch) {
-      if (has_changed) line.target = memo_.find(line.form);
-      if (line.target != nullptr) {
+      if (has_changed) line.is_known = memo_.find(line.form, line.target);
+      if (line.is_known) {
         take_known(line, context);
         continue;
       }
@@ -101,14 +101,14 @@ void Statsd::feed(std::string_view packet, Protocol protocol, SteadyTime now) {
 /// Finds what is known of the lines. In steps, each of which asks for the memory of the next: with many series nearly
 /// every look is one that the caches do not have.
 void Statsd::look_up(std::span<Line> lines) const noexcept {
-  const auto has_series = [](const Line& line) { return line.target != nullptr && line.target->series != Table::none; };
+  const auto has_series = [](const Line& line) { return line.is_known && line.target.series != Table::none; };
   for (const auto& line : lines) memo_.prefetch_entry(line.form.hash);
   for (auto& line : lines) {
-    line.target = memo_.find(line.form);
-    if (has_series(line)) table_.prefetch(line.target->series);
+    line.is_known = memo_.find(line.form, line.target);
+    if (has_series(line)) table_.prefetch(line.target.series);
   }
   for (const auto& line : lines)
-    if (has_series(line)) table_.prefetch_buckets(line.target->series);
+    if (has_series(line)) table_.prefetch_buckets(line.target.series);
 }
 
 /// Cuts the next lines off the packet and hashes their forms. @return how many; 0 at the end.
@@ -141,7 +141,7 @@ std::size_t Statsd::cut(std::string_view& packet, std::span<Line> lines) const n
 }
 
 void Statsd::take_known(const Line& line, const Context& context) {
-  const auto& target = *line.target;
+  const auto& target = line.target;
   if (target.oddities != Oddities{}) [[unlikely]]
     count(counters_, target.oddities);
   if (target.series == Table::none) [[unlikely]] {

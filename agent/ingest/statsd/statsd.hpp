@@ -50,10 +50,10 @@ class Statsd final : public Contributor {
   [[nodiscard]] const Counters& counters() const noexcept { return counters_; }
 
   /// @return the totals of counters and histograms, in a form of its own.
-  [[nodiscard]] std::string state() const { return table_.state(); }
+  [[nodiscard]] std::string state() const override { return table_.state(); }
   /// Takes what state() once returned, before the first packet. Bytes are checked: all of them count or none.
   /// @return Errc::protocol when they are not of that form, Errc::limit when the limits have no room for them.
-  Result<Done> restore(std::string_view state) { return table_.restore(state); }
+  Result<Done> restore(std::string_view state) override { return table_.restore(state); }
 
  private:
   enum class MinusIs : std::uint8_t { change, number };
@@ -66,7 +66,8 @@ class Statsd final : public Contributor {
   struct Line {
     std::string_view text, values;
     LineForm form;
-    const Target* target = nullptr;
+    Target target;  ///< When the form is known.
+    bool is_known = false;
   };
 
   [[nodiscard]] Fault owner_of(std::string_view name) const;

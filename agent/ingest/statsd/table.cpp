@@ -66,7 +66,8 @@ std::uint64_t Table::hash_of(std::uint32_t family, std::string_view labels) noex
 
 std::size_t Table::cost(const Family& family, std::size_t label_bytes) noexcept {
   const auto buckets = family.kind == Kind::histogram ? cell_count(family.bounds.size()) * sizeof(std::uint64_t) : 0;
-  return sizeof(Series) + label_bytes + buckets + (family.kind == Kind::set ? sizeof(Set) : 0);
+  return sizeof(Series) + Cells::count_of(label_bytes) * sizeof(std::uint64_t) + buckets +
+         (family.kind == Kind::set ? sizeof(Set) : 0);
 }
 
 bool Table::is_expired(const Series& series, std::uint32_t now_seconds) const noexcept {
@@ -105,8 +106,9 @@ Fault Table::find_family(const FamilyWish& wish, std::uint32_t& index) {
 }
 
 std::uint32_t Table::find_series(std::uint32_t family, std::string_view labels, std::uint64_t hash) const {
-  return index_.find(
-      hash, [&](std::uint32_t number) { return series_[number].family == family && series_[number].labels == labels; });
+  return index_.find(hash, [&](std::uint32_t number) {
+    return series_[number].family == family && labels_of(series_[number]) == labels;
+  });
 }
 
 Overflow Table::room_for(const Family& family, std::string_view labels) const {
@@ -119,7 +121,7 @@ Table::Found Table::find(const FamilyWish& wish, std::vector<metrics::Label>& la
                          std::uint32_t now_seconds) {
   std::uint32_t index = none;
   if (const auto fault = find_family(wish, index); fault != Fault::none) return {none, fault};
-  auto text = metrics::label_text(labels);
+  const auto text = metrics::label_text(labels);
   if (const auto found = find_series(index, text, hash_of(index, text)); found != none) {
     series_[found].ttl_seconds = ttl_seconds;
     return {found};
@@ -131,18 +133,21 @@ Table::Found Table::find(const FamilyWish& wish, std::vector<metrics::Label>& la
     overflow = room_for(families_[index], text);
   }
   // Without labels there is nothing to divert from: the one series of a family has its place, as families are limited.
-  if (overflow == Overflow::none || labels.empty()) return {make(index, std::move(text), ttl_seconds, now_seconds)};
-  auto& diverted = families_[index].overflow;
-  if (diverted == none) {
-    for (auto& label : labels) label.value = overflow_value;
-    text = metrics::label_text(labels);
-    diverted = find_series(index, text, hash_of(index, text));
-    if (diverted == none) diverted = make(index, std::move(text), 0, now_seconds);
-  }
-  return {diverted, Fault::none, overflow};
+  if (overflow == Overflow::none || labels.empty()) return {make(index, text, ttl_seconds, now_seconds)};
+  return {overflow_of(index, labels, now_seconds), Fault::none, overflow};
 }
 
-std::uint32_t Table::make(std::uint32_t family_index, std::string labels, std::uint32_t ttl_seconds,
+std::uint32_t Table::overflow_of(std::uint32_t family, std::vector<metrics::Label>& labels, std::uint32_t now_seconds) {
+  auto& number = families_[family].overflow;
+  if (number != none) return number;
+  for (auto& label : labels) label.value = overflow_value;
+  const auto text = metrics::label_text(labels);
+  number = find_series(family, text, hash_of(family, text));
+  if (number == none) number = make(family, text, 0, now_seconds);
+  return number;
+}
+
+std::uint32_t Table::make(std::uint32_t family_index, std::string_view labels, std::uint32_t ttl_seconds,
                           std::uint32_t now_seconds) {
   auto& family = families_[family_index];
   const auto number = take(free_, series_.size());
@@ -162,8 +167,8 @@ std::uint32_t Table::make(std::uint32_t family_index, std::string labels, std::u
   }
   bytes_ += cost(family, labels.size());
   index_.insert(hash_of(family_index, labels), number);
-  labels.shrink_to_fit();
-  series.labels = std::move(labels);
+  series.labels = cells_.copy(labels);
+  series.label_bytes = static_cast<std::uint32_t>(labels.size());
   family.members.push_back(number);
   return number;
 }
@@ -171,7 +176,8 @@ std::uint32_t Table::make(std::uint32_t family_index, std::string labels, std::u
 /// Its family and the index still name it: the caller sees to both.
 void Table::release(std::uint32_t number) {
   auto& series = series_[number];
-  bytes_ -= cost(families_[series.family], series.labels.size());
+  bytes_ -= cost(families_[series.family], series.label_bytes);
+  cells_.give_back(series.labels, Cells::count_of(series.label_bytes));
   if (series.kind == Kind::histogram)
     cells_.give_back(series.detail, cell_count(families_[series.family].bounds.size()));
   if (series.kind == Kind::set) {
@@ -187,7 +193,7 @@ void Table::rebuild_index() {
   ++generation_;
   index_.clear();
   for (std::uint32_t i = 0; i < series_.size(); ++i)
-    if (series_[i].family != none) index_.insert(hash_of(series_[i].family, series_[i].labels), i);
+    if (series_[i].family != none) index_.insert(hash_of(series_[i].family, labels_of(series_[i])), i);
 }
 
 void Table::remove_expired(std::uint32_t now_seconds) {
@@ -277,7 +283,7 @@ void Table::write_family(metrics::SnapshotBuilder& builder, const Family& family
     if (series.kind == Kind::set) turn_window(series, sets_[series.detail], now_seconds);
     if (!series.has_value || is_expired(series, now_seconds)) continue;
     if (series.kind != Kind::histogram) {
-      samples.add(builder.prepared(series.labels), series.value);
+      samples.add(builder.prepared(labels_of(series)), series.value);
       continue;
     }
     const auto counts = buckets(series);
@@ -287,7 +293,7 @@ void Table::write_family(metrics::SnapshotBuilder& builder, const Family& family
     distribution.bounds = family.bounds;
     distribution.cumulative = cumulative;
     distribution.sum = series.value;
-    samples.add(builder.prepared(series.labels), distribution);
+    samples.add(builder.prepared(labels_of(series)), distribution);
   }
 }
 

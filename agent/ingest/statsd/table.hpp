@@ -93,7 +93,8 @@ class Table {
 
   /// @return the totals of counters and histograms, for restore().
   [[nodiscard]] std::string state() const;
-  /// Adds what state() once returned to an empty table; on an error the table stays as it was.
+  /// Begins with what state() once returned, or with nothing of an empty text; on an error the table stays as it was.
+  /// Series that the limits have no room for any more count in the overflow series of their family.
   Result<Done> restore(std::string_view state);
 
  private:
@@ -114,7 +115,7 @@ class Table {
     std::uint32_t seen_seconds = 0, ttl_seconds = 0;
     Kind kind = Kind::counter;
     bool has_value = false;
-    std::string labels;  ///< As metrics::label_text() made it.
+    std::uint32_t label_bytes = 0, labels = 0;  ///< Their text, as metrics::label_text() made it, in cells.
   };
   struct Set {
     UniqueCounter members;
@@ -124,9 +125,15 @@ class Table {
   [[nodiscard]] Fault find_family(const FamilyWish& wish, std::uint32_t& family);
   [[nodiscard]] std::uint32_t find_series(std::uint32_t family, std::string_view labels, std::uint64_t hash) const;
   [[nodiscard]] Overflow room_for(const Family& family, std::string_view labels) const;
-  [[nodiscard]] std::uint32_t make(std::uint32_t family, std::string labels, std::uint32_t ttl_seconds,
+  /// @param labels  whose names the overflow series has, should it be made.
+  [[nodiscard]] std::uint32_t overflow_of(std::uint32_t family, std::vector<metrics::Label>& labels,
+                                          std::uint32_t now_seconds);
+  [[nodiscard]] std::uint32_t make(std::uint32_t family, std::string_view labels, std::uint32_t ttl_seconds,
                                    std::uint32_t now_seconds);
   [[nodiscard]] static std::uint64_t hash_of(std::uint32_t family, std::string_view labels) noexcept;
+  [[nodiscard]] std::string_view labels_of(const Series& series) const noexcept {
+    return cells_.text(series.labels, series.label_bytes);
+  }
   [[nodiscard]] std::span<std::uint64_t> buckets(const Series& series) noexcept;
   [[nodiscard]] std::span<const std::uint64_t> buckets(const Series& series) const noexcept;
   [[nodiscard]] static std::size_t cost(const Family& family, std::size_t label_bytes) noexcept;
@@ -138,6 +145,7 @@ class Table {
   void write_family(metrics::SnapshotBuilder& builder, const Family& family, std::uint32_t now_seconds);
   [[nodiscard]] Result<Done> restore_family(std::string_view& rest);
   [[nodiscard]] Result<Done> restore_series(std::string_view& rest, std::uint32_t family);
+  [[nodiscard]] std::uint32_t place_for(std::uint32_t family, std::string_view labels, bool is_overflow);
 
   const TableLimits limits_;
   const std::function<Fault(std::string_view)> is_taken_;

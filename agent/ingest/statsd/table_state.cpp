@@ -3,6 +3,7 @@
 #include "lib/base/text.hpp"
 #include "lib/push/packed.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <utility>
@@ -105,7 +106,7 @@ std::string Table::state() const {
     append_varint(out, family.members.size());
     for (const auto number : family.members) {
       const auto& series = series_[number];
-      append_text(out, series.labels);
+      append_text(out, labels_of(series));
       out += static_cast<char>(number == family.overflow ? 1 : 0);
       append_fixed64(out, std::bit_cast<std::uint64_t>(series.value));
       if (family.kind != Kind::histogram) continue;
@@ -116,8 +117,8 @@ std::string Table::state() const {
 }
 
 Result<Done> Table::restore(std::string_view state) {
-  if (!state.starts_with(magic)) return malformed("of another form or version");
-  state.remove_prefix(magic.size());
+  if (!state.empty() && !state.starts_with(magic)) return malformed("of another form or version");
+  state.remove_prefix(std::min(state.size(), magic.size()));
   Table made(limits_, is_taken_);
   while (!state.empty())
     if (const auto done = made.restore_family(state); !done) return done.error();
@@ -125,6 +126,9 @@ Result<Done> Table::restore(std::string_view state) {
   by_name_ = std::move(made.by_name_);
   series_ = std::move(made.series_);
   cells_ = std::move(made.cells_);
+  sets_.clear();
+  free_.clear();
+  free_sets_.clear();
   index_ = std::move(made.index_);
   bytes_ = made.bytes_;
   ++generation_;
@@ -158,7 +162,7 @@ Result<Done> Table::restore_family(std::string_view& rest) {
 }
 
 Result<Done> Table::restore_series(std::string_view& rest, std::uint32_t family_index) {
-  auto& family = families_[family_index];
+  const auto& family = families_[family_index];
   std::string_view labels;
   double value = 0;
   if (!take_text(rest, labels, longest_text) || rest.empty()) return malformed("a series is cut off");
@@ -166,19 +170,33 @@ Result<Done> Table::restore_series(std::string_view& rest, std::uint32_t family_
   rest.remove_prefix(1);
   if (!take_double(rest, value) || !std::isfinite(value)) return malformed("a total is not a number");
   if (family.kind == Kind::counter && value < 0) return malformed("a counter is negative");
-  if (!is_label_text(labels) || find_series(family_index, labels, hash_of(family_index, labels)) != none)
-    return malformed("the labels of a series are malformed");
-  const bool has_room = is_overflow || labels.empty() || room_for(family, labels) == Overflow::none;
-  if (!has_room || (is_overflow && family.overflow != none))
-    return Error{Errc::limit, "state of StatsD series: more series than ingest.statsd.max_series allows"};
-  const auto number = make(family_index, std::string(labels), 0, 0);
-  if (is_overflow) family.overflow = number;
-  series_[number].value = value;
-  series_[number].has_value = true;
+  if (!is_label_text(labels)) return malformed("the labels of a series are malformed");
+  const auto known = find_series(family_index, labels, hash_of(family_index, labels));
+  if (known != none && known != family.overflow) return malformed("a series comes twice");
+  const auto number = place_for(family_index, labels, is_overflow);
+  auto& series = series_[number];
+  if (!std::isfinite(series.value + value)) return malformed("a total is too large");
+  series.value += value;
+  series.has_value = true;
   if (family.kind != Kind::histogram) return Done{};
-  for (auto& bucket : buckets(series_[number]))
-    if (!take_varint(rest, bucket)) return malformed("a bucket is cut off");
+  std::uint64_t count = 0;
+  for (auto& bucket : buckets(series)) {
+    if (!take_varint(rest, count)) return malformed("a bucket is cut off");
+    bucket += count;
+  }
   return Done{};
+}
+
+/// @return the series to add to: a new one, or the overflow series where that is meant or there is no room.
+std::uint32_t Table::place_for(std::uint32_t family_index, std::string_view labels, bool is_overflow) {
+  auto& family = families_[family_index];
+  if (is_overflow && family.overflow == none) return family.overflow = make(family_index, labels, 0, 0);
+  if (is_overflow) return family.overflow;
+  if (labels.empty() || room_for(family, labels) == Overflow::none) return make(family_index, labels, 0, 0);
+  const auto pairs = metrics::decode(metrics::LabelSet{labels});
+  std::vector<metrics::Label> views;
+  for (const auto& [name, text] : pairs) views.push_back({name, text});
+  return overflow_of(family_index, views, 0);
 }
 
 }  // namespace midst::ingest::statsd

@@ -261,8 +261,8 @@ TEST(Statsd, HoldsNoMoreSeriesAndBytesThanItsLimitsSay) {
   options.limits.max_bytes = 1000;
   World small(std::move(options));
   for (int i = 0; i < 100; ++i) small.feed(fmt::format("a:1|c|#k:{}", i));
-  EXPECT_EQ(small.own("midst_push_overflow_total", "bytes_limit"), "86");
-  EXPECT_EQ(small.dump("midst_push_contexts"), "15");
+  EXPECT_EQ(small.own("midst_push_overflow_total", "bytes_limit"), "80");
+  EXPECT_EQ(small.dump("midst_push_contexts"), "21");
 
   options = {};
   options.limits.max_families = 2;
@@ -437,16 +437,31 @@ TEST(Statsd, TakesAllOfAStateOrNothing) {
   }
 }
 
-TEST(Statsd, RefusesAStateThatItsLimitsHaveNoRoomFor) {
-  World before;
-  before.feed("a:1|c|#k:1\na:1|c|#k:2");
+TEST(Statsd, CountsWhatItsLimitsHaveNoRoomForAnyMoreInOverflowSeries) {
   StatsdOptions options;
-  options.limits.max_series = 1;
+  options.limits.max_series_per_family = 3;
+  options.resolve.bounds = {1};
+  World before(options);
+  before.feed("a:1|c|#k:1\na:2|c|#k:2\na:4|c|#k:3\na:8|c|#k:4\na:16|c|#k:5\nh:1|h|#k:1\nh:5|h|#k:2");
+  options.limits.max_series_per_family = 1;
   World after(std::move(options));
-  const auto done = after.statsd.restore(before.statsd.state());
-  ASSERT_FALSE(done);
-  EXPECT_EQ(done.error().code, Errc::limit);
+  ASSERT_TRUE(after.statsd.restore(before.statsd.state()));
+  EXPECT_EQ(after.dump("a_total"), "{k=\"1\"}1 {k=\"__overflow__\"}30");
+  EXPECT_EQ(after.dump("h"), "{k=\"1\"}1/1 sum 1 {k=\"__overflow__\"}0/1 sum 5");
+}
+
+TEST(Statsd, BeginsWithTheStateItWasGivenLast) {
+  World first;
+  first.feed("a:1|c|#k:v");
+  World second;
+  second.feed("b:2|c");
+  World after;
+  ASSERT_TRUE(after.statsd.restore(first.statsd.state()));
+  ASSERT_TRUE(after.statsd.restore(second.statsd.state()));
   EXPECT_EQ(after.dump("a_total"), "absent");
+  EXPECT_EQ(after.dump("b_total"), "2");
+  ASSERT_TRUE(after.statsd.restore({}));
+  EXPECT_EQ(after.dump("b_total"), "absent");
 }
 
 TEST(Statsd, ReplacesARestoredFamilyByOneOfAnotherShape) {
