@@ -152,8 +152,8 @@ class Store final : public scrape::Source {
   SeriesTable table_;
   Counters counters_;
   std::vector<Contributor*> contributors_;
-  std::unique_ptr<StateFile> file_;                ///< None: nothing is kept.
-  std::string record_;                             ///< Scratch of log().
+  std::unique_ptr<StateFile> file_;              ///< None: nothing is kept.
+  std::string record_;                           ///< Scratch of log().
   std::vector<std::size_t> saved_contributors_;  ///< Digests of what is in the file.
   std::unordered_map<wire::InstanceId, std::unique_ptr<Instance>, HashInstance> instances_;
   std::unordered_map<std::uint64_t, Instance*> attached_;
