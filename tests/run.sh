@@ -24,7 +24,7 @@ run_all() {
   local preset=$1 began=$SECONDS
   configure_and_build "$preset"
   say "testing ($preset); built in $((SECONDS - began)) s"
-  ctest --test-dir "build/$preset" -j2 --output-on-failure --no-tests=error ||
+  ctest --test-dir "build/$preset" -j3 --output-on-failure --no-tests=error ||
     fail "tests failed ($preset); again with: ctest --test-dir build/$preset --rerun-failed --output-on-failure"
 }
 
