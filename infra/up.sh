@@ -87,6 +87,9 @@ dsn = "host=127.0.0.1 port=$BOUNCER_PORT dbname=pgbouncer user=postgres"
 
 [ingest]
 socket = "$RUN/push.sock"
+state_file = "$RUN/push.state"
+dogstatsd_socket = "$RUN/dsd.sock"
+dogstatsd_stream_socket = "$RUN/dsd-stream.sock"
 TOML
 "$BIN/midst-agent" check --config "$RUN/midst-agent.toml" >"$RUN/check.log" 2>&1 || fail "$(cat "$RUN/check.log")"
 say "starting midst-agent on 127.0.0.1:$AGENT_PORT"

@@ -9,14 +9,14 @@ cd "$ROOT"
 mkdir -p build
 install_packages infra/packages-{build,servers}.txt tests/packages.txt
 export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1
-export TSAN_OPTIONS=halt_on_error=1
+export TSAN_OPTIONS=halt_on_error=1:die_after_fork=0  # forked clients start threads of their own
 [ $# -gt 0 ] || set -- release tsan asan
 
 run_threads() {
   configure_and_build tsan push_test push_integration_test
   say "testing (tsan)"
   for program in push_test push_integration_test; do
-    "build/tsan/bin/$program" --gtest_brief=1 || fail "$program failed under ThreadSanitizer; again with build/tsan/bin/$program"
+    timeout 300 "build/tsan/bin/$program" --gtest_brief=1 || fail "$program failed under ThreadSanitizer; again with build/tsan/bin/$program"
   done
 }
 

@@ -175,7 +175,10 @@ class Daemon(unittest.TestCase):
             self.addCleanup(agent.stop)
             agent.environment["NOTIFY_SOCKET"] = str(folder / "notify")
             agent.start()
-            self.assertIn(b"READY=1", systemd.recv(4096))
+            said = []
+            while b"READY=1" not in (said or [b""])[-1]:
+                said.append(systemd.recv(4096))
+            self.assertIn(b"FDSTORE=1\nFDNAME=push", said)
             agent.process.send_signal(signal.SIGTERM)
             self.assertIn(b"STOPPING=1", systemd.recv(4096))
         self.assertEqual(agent.process.wait(20), 0)

@@ -45,8 +45,6 @@ class Client:
 class Ledger(unittest.TestCase):
     def setUp(self):
         self.agent = Agent("[scrape]\nmin_interval = '0s'\n")
-        self.agent.config.write_text(self.agent.config.read_text() +
-                                     f'state_file = "{self.agent.folder}/push.state"\n')
         self.ledger = self.agent.folder / "ledger"
         self.agent.start()
         self.clients = [Client(self.agent, self.ledger) for _ in range(CLIENTS)]

@@ -367,6 +367,7 @@ class Agent(Server):
         self.config, self.push_socket = self.folder / "midst-agent.toml", self.folder / "push.sock"
         web = f'[web]\nlisten = ["127.0.0.1:{self.port}"]\n'
         self.config.write_text(web + config + f'\n[ingest]\nsocket = "{self.push_socket}"\n'
+                               f'state_file = "{self.folder}/push.state"\n'
                                f'dogstatsd_socket = "{self.folder}/dsd.sock"\n'
                                f'dogstatsd_stream_socket = "{self.folder}/dsd-stream.sock"\n')
 
