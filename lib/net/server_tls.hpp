@@ -37,7 +37,7 @@ struct TlsOptions {
   int min_version = 0;                           ///< From tls_version(); 0: TLS 1.2.
   int max_version = 0;                           ///< 0: TLS 1.3.
   std::vector<std::string> cipher_suites;        ///< IANA names; empty: those of TLS 1.2 with forward secrecy and AEAD.
-  std::vector<std::string> curve_preferences;    ///< Of curve_names(); empty: OpenSSL's own.
+  std::vector<std::string> curve_preferences;  ///< X25519, CurveP256, CurveP384, CurveP521; empty: all, in this order.
 };
 
 /// @return what TlsOptions have for "TLS10" … "TLS13" and for Go's words of client authentication; Errc::config names
