@@ -125,7 +125,8 @@ std::optional<Credentials> parse_basic(std::string_view authorization) {
 }
 
 Result<Done> check_hash(const std::string& hash) {
-  const Error no_hash{Errc::config, "is no password hash; make one with: htpasswd -nBC 10 \"\", or mkpasswd -m bcrypt"};
+  const Error no_hash{Errc::config,
+                      "this is no password hash; make one with: htpasswd -nBC 10 \"\", or mkpasswd -m bcrypt"};
   const auto is_letter = [](char c) {
     return c == '$' || c == '=' || c == '.' || base64_letters.find(c) < 62 || c == '/';
   };
@@ -136,8 +137,9 @@ Result<Done> check_hash(const std::string& hash) {
     const auto cost = parts.size() == 4 ? text::parse_integer(parts[2]) : Result<std::int64_t>(no_hash);
     if (hash.size() != bcrypt_bytes || !cost) return no_hash;
     if (*cost > most_bcrypt_cost)
-      return Error{Errc::config, fmt::format("costs too much to check at each login; bcrypt's cost may be {} at most",
-                                             most_bcrypt_cost)};
+      return Error{Errc::config,
+                   fmt::format("this hash costs too much to check at each login; bcrypt's cost may be {} at most",
+                               most_bcrypt_cost)};
     return Done{};
   }
   constexpr std::size_t shortest_digest = 43;  // 256 bits
@@ -147,7 +149,7 @@ Result<Done> check_hash(const std::string& hash) {
   const auto rounds = text::parse_integer(parts[2].substr(rounds_key.size()));
   if (!rounds || *rounds > most_rounds)
     return Error{Errc::config,
-                 fmt::format("costs too much to check at each login; rounds may be {} at most", most_rounds)};
+                 fmt::format("this hash costs too much to check at each login; rounds may be {} at most", most_rounds)};
   return Done{};
 }
 

@@ -21,8 +21,9 @@ struct GuardOptions {
   /// Names that a Host header may have, besides localhost and every numeric address; "*" allows all. Checked on
   /// loopback listeners always, on others once there are any.
   std::vector<std::string> allowed_hosts;
-  std::vector<std::string> own_hosts;          ///< Names that listeners are bound to; allowed too.
-  net::Headers headers;                        ///< Of every answer, in the place of the page's own of that name.
+  std::vector<std::string> own_hosts;  ///< Names that listeners are bound to; allowed too.
+  /// Of every answer, in the place of the page's own of that name.
+  net::Headers headers{{"X-Content-Type-Options", "nosniff"}};
   std::size_t max_requests = 40;               ///< Answered at the same time; one more is 503. 0: no limit.
   std::size_t max_logins = 16;                 ///< Checked or waiting for it; one more is 503.
   std::chrono::milliseconds rate_interval{0};  ///< One request each, on average; more is 429. 0: no limit.

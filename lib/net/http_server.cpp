@@ -147,6 +147,10 @@ Result<std::string> HttpServer::adopt(int listening_descriptor) {
   return listeners_->start(adopt_listener(Descriptor(listening_descriptor)));
 }
 
+void HttpServer::stop_accepting() {
+  listeners_->stop_accepting();
+}
+
 asio::awaitable<void> HttpServer::drain(Deadline deadline) {
   auto draining = Listeners::drain(listeners_, deadline);
   co_await std::move(draining);
