@@ -7,6 +7,8 @@
 #include <fmt/core.h>
 #include <toml++/toml.h>
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <cctype>
 #include <fstream>
@@ -366,6 +368,17 @@ void Section::report(Problem problem) {
   draft_->problems.push_back(std::move(problem));
 }
 
+void Section::warn_if_exposed(std::string_view key) {
+  struct stat status {};
+  if (environment_ != nullptr || ::stat(std::string(file_).c_str(), &status) != 0) return;
+  if ((status.st_mode & S_IROTH) == 0) return;
+  draft_->problems.push_back({place(key),
+                              fmt::format("{} has a password in it, and every user may read this file; chmod o= it, or "
+                                          "give the password by a file, variable or credential",
+                                          full(key)),
+                              false});
+}
+
 void Section::report_at(std::string_view key, std::string message) {
   draft_->problems.push_back({place(key), std::move(message), true});
 }
@@ -430,6 +443,7 @@ Secret read_secret(Section& section, const std::string& prefix) {
           key, fmt::format("{} is one too many; give only one of {}, {}_file, {}_env, {}_credential", section.full(key),
                            prefix, prefix, prefix, prefix));
     secret = Secret(kind, std::move(value));
+    if (kind == Secret::Kind::text) section.warn_if_exposed(key);
   };
   read(prefix, Secret::Kind::text);
   read(prefix + "_file", Secret::Kind::file);

@@ -80,6 +80,8 @@ class Section {
 
   /// Reports at the value of a key, or at the table when the key is absent.
   void report_at(std::string_view key, std::string message);
+  /// The value of a key is a secret: warns when every user may read the file it stands in.
+  void warn_if_exposed(std::string_view key);
   /// Takes what is wrong in another file that this table names.
   void report(Problem problem);
   /// @return "file:line:col" of the value of a key, or of the table when the key is absent.

@@ -24,6 +24,7 @@ using Clock = std::chrono::steady_clock;
 constexpr std::size_t pool_gzip_from_bytes = 64 * 1024;  // below that, level 1 takes less than a millisecond
 constexpr std::size_t lingering_refusals = 64;           // refused connections that may wait for their client's FIN
 constexpr std::chrono::seconds linger_time{1};
+constexpr std::size_t linger_bytes = 4 * 1024 * 1024;
 constexpr unsigned char handshake_record = 22;  // RFC 8446, 5.1: how every TLS connection begins
 
 asio::awaitable<Result<std::string>> compress(std::string bytes) {
@@ -343,11 +344,12 @@ asio::awaitable<void> Session::linger() {
   channel_.finish();
   const auto deadline = Clock::now() + linger_time;
   is_idle_ = true;
-  while (!host_->is_draining_) {
+  for (std::size_t taken = 0; taken < linger_bytes && !host_->is_draining_; taken += unread_.size()) {
     unread_.clear();
     auto filled = fill(deadline);
     const auto outcome = co_await std::move(filled);
     if (!outcome || Clock::now() >= deadline) co_return;
+    co_await asio::post(host_->executor_, asio::use_awaitable);  // one that never stops must not keep the loop
   }
 }
 

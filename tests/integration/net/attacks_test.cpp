@@ -9,10 +9,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <iostream>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace midst::net {
@@ -104,6 +106,26 @@ TEST_F(AttackTest, OversizedHeadersAreAnsweredOnceAndForgotten) {
   }
   expect_scrapes_on_time();
   EXPECT_EQ(counters().bad_requests, 100U);
+}
+
+TEST_F(AttackTest, ClientsThatNeverStopSendingLeaveRoomForScrapes) {
+  start(patient(64));
+  std::atomic<bool> is_over = false;
+  std::vector<std::thread> senders;
+  for (int i = 0; i < 3; ++i)
+    senders.emplace_back([&] {
+      const std::string noise(64 * 1024, 'x');
+      while (!is_over) {
+        HttpClient client(address_);
+        client.send("GET / HTTP/1.1\r\nHost: h\r\nX: ");
+        while (!is_over && client.send(noise)) {
+        }
+      }
+    });
+  EXPECT_TRUE(becomes_true([this] { return server_->counters().bad_requests >= 3; }));
+  expect_scrapes_on_time();
+  is_over = true;
+  for (auto& sender : senders) sender.join();
 }
 
 TEST_F(AttackTest, ClientsThatNeverReadLeaveRoomForScrapes) {

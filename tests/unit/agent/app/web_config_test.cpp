@@ -154,6 +154,28 @@ TEST(WebConfig, WarnsOfPasswordsInTheClear) {
   EXPECT_THAT(read(accounts).problems, IsEmpty());
 }
 
+TEST(ExposedSecrets, AreWarnedOfWhereEveryUserMayReadTheFile) {
+  const test::TempDir folder;
+  const auto path = (folder.path() / "agent.toml").string();
+  std::ofstream(path) << "[[redis]]\nurl = \"redis://:canary@h\"\n[[postgres]]\ndsn = \"host=h password=canary\"\n"
+                         "[[redis]]\nname = \"b\"\nurl = \"redis://h\"\npassword = \"canary\"\n"
+                         "[[redis]]\nname = \"c\"\nurl = \"redis://h\"\npassword_env = \"NOTHING\"\n";
+  const auto warnings = [&] {
+    std::vector<std::string> lines;
+    for (const auto& problem : load_config(path, Environment({})).problems) lines.push_back(describe(problem));
+    return lines;
+  };
+  std::filesystem::permissions(path, std::filesystem::perms(0640));
+  EXPECT_THAT(warnings(), IsEmpty());
+  std::filesystem::permissions(path, std::filesystem::perms(0644));
+  const std::string why =
+      " has a password in it, and every user may read this file; chmod o= it, or give the password by a file, variable "
+      "or credential";
+  EXPECT_THAT(warnings(),
+              ElementsAre(path + ":2:7: warning: redis.url" + why, path + ":4:7: warning: postgres.dsn" + why,
+                          path + ":8:12: warning: redis.password" + why));
+}
+
 class WebYaml : public testing::Test {
  protected:
   std::string write(const std::string& text) const {
