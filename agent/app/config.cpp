@@ -18,28 +18,6 @@
 namespace midst::app {
 namespace {
 
-void read_web(Section& section, WebConfig& web) {
-  section.read("listen", web.listen);
-  section.read("lifecycle", web.lifecycle);
-  section.read("probe", web.probe);
-  section.read("discovery", web.discovery);
-  section.read("queries", web.queries);
-  section.tables("listener", [&](Section& listener) {
-    auto& added = web.listeners.emplace_back();
-    listener.read("listen", added.address);
-    if (added.address.empty()) listener.report_at("listen", "web.listener.listen is missing");
-    listener.parse("view", [&](const std::string& text) -> Result<Done> {
-      constexpr std::string_view views[] = {"redis", "postgres", "pgbouncer", "api"};
-      if (std::find(std::begin(views), std::end(views), text) == std::end(views))
-        return Error{Errc::config, fmt::format("unknown view \"{}\"; one of redis, postgres, pgbouncer, api", text)};
-      added.view = text;
-      return Done{};
-    });
-  });
-  section.not_yet("tls");
-  section.not_yet("basic_auth_users");
-}
-
 void read_ingest(Section& section, IngestConfig& ingest) {
   ingest.is_socket_explicit = section.has("socket") || ingest.is_socket_explicit;
   section.read("socket", ingest.socket);
@@ -172,6 +150,7 @@ ParsedConfig finish(Draft draft, const Environment& environment) {
   settle_targets(config.postgres, draft.postgres, "postgres", draft);
   settle_targets(config.pgbouncer, draft.pgbouncer, "pgbouncer", draft);
   settle_postgres_of_pgbouncer(draft);
+  settle_web(config.web, draft.problems);
   draft.given.erase(draft.given.begin());
   config.given = std::move(draft.given);
   return {std::move(draft.config), std::move(draft.problems), std::move(draft.known_keys)};

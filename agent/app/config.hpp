@@ -3,6 +3,7 @@
 #pragma once
 
 #include "agent/app/statsd_config.hpp"
+#include "agent/app/web_config.hpp"
 #include "agent/ingest/listener.hpp"
 #include "agent/ingest/store.hpp"
 #include "agent/sources/postgres/pgbouncer_source.hpp"
@@ -22,21 +23,6 @@
 #include <vector>
 
 namespace midst::app {
-
-/// One more HTTP listener that serves a single view on /metrics, for drop-in use behind an exporter's port.
-struct ViewListener {
-  std::string address;
-  std::string view;  ///< "redis", "postgres", "pgbouncer" or "api"; empty: everything.
-};
-
-struct WebConfig {
-  std::vector<std::string> listen{"127.0.0.1:9464"};
-  std::vector<ViewListener> listeners;  ///< [[web.listener]]
-  bool lifecycle = false;
-  bool probe = false;
-  bool discovery = false;
-  bool queries = false;
-};
 
 struct LogConfig {
   log::Level level = log::Level::info;

@@ -32,6 +32,7 @@ void read_database_target(Section& section, Options& options, LabelMode& label) 
   if (!has_dsn && !section.has("dsn"))
     section.report_at("dsn",
                       section.full("dsn") + " is missing; write it like \"host=/run/postgresql dbname=postgres\"");
+  if (!options.conninfo.get("password").empty()) section.warn_if_exposed("dsn");
   std::string username;
   section.read("username", username);
   if (!username.empty()) options.conninfo.set("user", username);

@@ -305,6 +305,7 @@ void read_redis(Section& section, Draft& draft) {
     options.uri = *uri;
     return Done{};
   });
+  if (!options.uri.password.empty()) section.warn_if_exposed("url");
   read_login(section, options.uri, options.login);
   read_target(section, options);
   read_collectors(section, options);

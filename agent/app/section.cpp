@@ -7,6 +7,8 @@
 #include <fmt/core.h>
 #include <toml++/toml.h>
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <cctype>
 #include <fstream>
@@ -285,12 +287,6 @@ void Section::parse_each(std::string_view key, const std::function<Result<Done>(
       report(item, full(key) + ": " + done.error().message);
 }
 
-void Section::not_yet(std::string_view key) {
-  idle_.insert(std::string(key));
-  if (!has(key)) return;
-  draft_->problems.push_back({place(key), full(key) + " has no effect in this version", false});
-}
-
 void Section::tables(std::string_view key, const std::function<void(Section&)>& read_table) {
   known_.insert(std::string(key));
   const auto* node = table_->get(key);
@@ -351,8 +347,7 @@ std::size_t Section::fingerprint() const {
 void Section::finish() {
   note_given();
   std::vector<std::string_view> names(known_.begin(), known_.end());
-  for (const auto& key : known_)
-    if (!idle_.contains(key)) draft_->known_keys.insert(full(key));
+  for (const auto& key : known_) draft_->known_keys.insert(full(key));
   for (const auto& [key, node] : *table_) {
     if (known_.contains(std::string(key.str()))) continue;
     auto message = fmt::format("unknown key {}", full(key.str()));
@@ -364,6 +359,17 @@ void Section::finish() {
 
 void Section::report(Problem problem) {
   draft_->problems.push_back(std::move(problem));
+}
+
+void Section::warn_if_exposed(std::string_view key) {
+  struct stat status {};
+  if (environment_ != nullptr || ::stat(std::string(file_).c_str(), &status) != 0) return;
+  if ((status.st_mode & S_IROTH) == 0) return;
+  draft_->problems.push_back({place(key),
+                              fmt::format("{} has a password in it, and every user may read this file; chmod o= it, or "
+                                          "give the password by a file, variable or credential",
+                                          full(key)),
+                              false});
 }
 
 void Section::report_at(std::string_view key, std::string message) {
@@ -430,6 +436,7 @@ Secret read_secret(Section& section, const std::string& prefix) {
           key, fmt::format("{} is one too many; give only one of {}, {}_file, {}_env, {}_credential", section.full(key),
                            prefix, prefix, prefix, prefix));
     secret = Secret(kind, std::move(value));
+    if (kind == Secret::Kind::text) section.warn_if_exposed(key);
   };
   read(prefix, Secret::Kind::text);
   read(prefix + "_file", Secret::Kind::file);

@@ -65,9 +65,6 @@ class Section {
   /// The same for every string of a list.
   void parse_each(std::string_view key, const std::function<Result<Done>(const std::string&)>& parse_text);
 
-  /// A key of the contract that this version does not act on yet: said, not ignored in silence.
-  void not_yet(std::string_view key);
-
   /// Every [[table]] of that name, or the one [table]; unknown keys in it are reported when `read_table` returns.
   void tables(std::string_view key, const std::function<void(Section&)>& read_table);
   void table(std::string_view key, const std::function<void(Section&)>& read_table);
@@ -80,6 +77,8 @@ class Section {
 
   /// Reports at the value of a key, or at the table when the key is absent.
   void report_at(std::string_view key, std::string message);
+  /// The value of a key is a secret: warns when every user may read the file it stands in.
+  void warn_if_exposed(std::string_view key);
   /// Takes what is wrong in another file that this table names.
   void report(Problem problem);
   /// @return "file:line:col" of the value of a key, or of the table when the key is absent.
@@ -109,7 +108,7 @@ class Section {
   Draft* draft_;
   bool is_of_list_ = false;  ///< It, or a table above, is one of several.
   std::size_t given_ = 0;    ///< Where in the draft its values are noted; 0: the root, which has none.
-  std::set<std::string, std::less<>> known_, idle_;
+  std::set<std::string, std::less<>> known_;
 };
 
 /// label = "auto" | "always" | "never".

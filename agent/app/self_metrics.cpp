@@ -31,7 +31,17 @@ constexpr MetricSpec loop_lag{"midst_agent_loop_lag_seconds", MetricType::gauge,
 constexpr MetricSpec http_requests{"midst_agent_http_requests_total", MetricType::counter, "",
                                    "HTTP requests the agent has answered."};
 constexpr MetricSpec http_refused{"midst_agent_http_refused_connections_total", MetricType::counter, "",
-                                  "HTTP connections refused because the limit of open ones was reached."};
+                                  "HTTP connections refused because all that may be open were being answered."};
+constexpr MetricSpec http_displaced{"midst_agent_http_displaced_connections_total", MetricType::counter, "",
+                                    "HTTP connections closed, the longest waiting first, because there was no room."};
+constexpr MetricSpec http_handshakes{"midst_agent_http_failed_handshakes_total", MetricType::counter, "",
+                                     "TLS handshakes of HTTP clients that failed or did not end in time."};
+constexpr MetricSpec http_denied{"midst_agent_http_denied_total", MetricType::counter, "",
+                                 "HTTP requests that were turned away, by reason."};
+constexpr MetricSpec tls_failures{"midst_agent_http_tls_reload_failures_total", MetricType::counter, "",
+                                  "Times that changed TLS files were of no use and the last good ones stayed."};
+constexpr MetricSpec tls_expiry{"midst_agent_http_tls_certificate_expiry_timestamp_seconds", MetricType::gauge,
+                                "seconds", "Unix time at which the certificate of the HTTP listeners ends."};
 constexpr MetricSpec http_bad{"midst_agent_http_bad_requests_total", MetricType::counter, "",
                               "HTTP requests refused as malformed, too large or too slow."};
 constexpr MetricSpec http_open{"midst_agent_http_open_connections", MetricType::gauge, "",
@@ -48,9 +58,31 @@ constexpr MetricSpec open_fds{"process_open_fds", MetricType::gauge, "", "File d
 constexpr MetricSpec max_fds{"process_max_fds", MetricType::gauge, "", "File descriptors the agent may open."};
 constexpr MetricSpec threads{"process_threads", MetricType::gauge, "", "Threads of the agent."};
 constexpr MetricSpec all_specs[] = {
-    build_info,   reload_successful, reload_timestamp, reloads, restart_pending, loop_lag,       http_requests,
-    http_refused, http_bad,          http_open,        cpu,     resident,        virtual_memory, start_time,
-    open_fds,     max_fds,           threads};
+    build_info,    reload_successful, reload_timestamp, reloads,  restart_pending, loop_lag,
+    http_requests, http_refused,      http_displaced,   http_bad, http_open,       http_handshakes,
+    http_denied,   tls_failures,      tls_expiry,       cpu,      resident,        virtual_memory,
+    start_time,    open_fds,          max_fds,          threads};
+
+void add_web(metrics::SnapshotBuilder& builder, const WebCounters& web) {
+  const auto& server = web.server;
+  builder.add(http_requests, static_cast<double>(server.requests));
+  builder.add(http_refused, static_cast<double>(server.refused_connections));
+  builder.add(http_displaced, static_cast<double>(server.displaced_connections));
+  builder.add(http_bad, static_cast<double>(server.bad_requests));
+  builder.add(http_open, static_cast<double>(server.open_connections));
+  const std::pair<std::string_view, std::uint64_t> reasons[] = {{"host", web.denied.host},
+                                                                {"origin", web.denied.origin},
+                                                                {"credentials", web.denied.credentials},
+                                                                {"busy", web.denied.busy},
+                                                                {"rate", web.denied.rate}};
+  for (const auto& [reason, count] : reasons)
+    builder.add(http_denied, {{"reason", reason}}, static_cast<double>(count));
+  if (!web.certificate_expiry) return;
+  const std::chrono::duration<double> expiry = web.certificate_expiry->time_since_epoch();
+  builder.add(http_handshakes, static_cast<double>(server.failed_handshakes));
+  builder.add(tls_failures, static_cast<double>(web.failed_tls_reloads));
+  builder.add(tls_expiry, expiry.count());
+}
 
 void add_process(metrics::SnapshotBuilder& builder) {
   const auto usage = read_process_usage();
@@ -86,10 +118,7 @@ asio::awaitable<Result<metrics::Snapshot>> SelfMetrics::collect(Deadline) {
   builder.add(reloads, {{"outcome", "failure"}}, static_cast<double>(reload.bad));
   builder.add(restart_pending, reload.waits_for_restart ? 1 : 0);
   builder.add(loop_lag, lag.count());
-  builder.add(http_requests, static_cast<double>(web.requests));
-  builder.add(http_refused, static_cast<double>(web.refused_connections));
-  builder.add(http_bad, static_cast<double>(web.bad_requests));
-  builder.add(http_open, static_cast<double>(web.open_connections));
+  add_web(builder, web);
   add_process(builder);
   co_return builder.freeze();
 }

@@ -2,18 +2,24 @@
 #pragma once
 
 #include "agent/scrape/source.hpp"
+#include "agent/web/guard.hpp"
 #include "agent/web/status.hpp"
+#include "lib/net/http_server.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <vector>
 
 namespace midst::app {
 
 /// What the HTTP side has counted; read at each scrape.
 struct WebCounters {
-  std::uint64_t requests = 0, refused_connections = 0, bad_requests = 0;
-  std::size_t open_connections = 0;
+  net::ServerCounters server;
+  web::GuardCounters denied;
+  std::uint64_t failed_tls_reloads = 0;
+  std::optional<std::chrono::system_clock::time_point> certificate_expiry;
 };
 
 struct SelfFacts {

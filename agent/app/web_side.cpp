@@ -37,10 +37,13 @@ bool is_wanted(const std::string& address, const std::vector<Wanted>& all) {
          std::any_of(all.begin(), all.end(), [&](const Wanted& wanted) { return wanted.address == address; });
 }
 
-void add(WebCounters& total, const net::ServerCounters& counters) {
+void add(WebCounters& sum, const net::ServerCounters& counters) {
+  auto& total = sum.server;
   total.requests += counters.requests;
   total.refused_connections += counters.refused_connections;
   total.bad_requests += counters.bad_requests;
+  total.displaced_connections += counters.displaced_connections;
+  total.failed_handshakes += counters.failed_handshakes;
   total.open_connections += counters.open_connections;
 }
 
@@ -74,10 +77,46 @@ WebSide::WebSide(asio::any_io_executor executor, MakeHandler make_handler)
 
 WebSide::~WebSide() = default;
 
+Result<WebSide::Front> WebSide::make_front(const Config& config) {
+  Front front;
+  if (config.web.has_tls()) {
+    auto loaded = net::ServerTls::load(config.web.tls);
+    if (!loaded) return loaded.error().with_context("web");
+    front.tls = std::move(*loaded);
+  }
+  front.guard = std::make_unique<web::Guard>(config.web.guard);
+  return front;
+}
+
+net::Handler WebSide::handler(const Config& config, const WebRole& role, const Front& front) const {
+  auto pages = make_handler_(config, role);
+  return role.is_control ? pages : front.guard->protect(std::move(pages));
+}
+
+void WebSide::put(const Front& front, const Config& config, Listener& listener) {
+  if (listener.role.is_control) return;
+  listener.server->set_tls(front.tls);
+  listener.server->set_limits(config.web.server_limits());
+}
+
+void WebSide::add_up(WebCounters& total, const Front& front) const {
+  const auto denied = front.guard ? front.guard->counters() : web::GuardCounters{};
+  total.denied.host += denied.host;
+  total.denied.origin += denied.origin;
+  total.denied.credentials += denied.credentials;
+  total.denied.busy += denied.busy;
+  total.denied.rate += denied.rate;
+  if (front.tls) total.failed_tls_reloads += front.tls->failed_reloads();
+}
+
 Result<Done> WebSide::start(const Config& config, std::vector<net::NamedDescriptor>& inherited) {
+  auto front = make_front(config);
+  if (!front) return front.error();
+  front_ = std::move(*front);
   for (auto& passed : inherited) {
     if (passed.name != "web") continue;
-    listeners_.push_back(std::make_unique<Listener>(executor_, "", WebRole{}, make_handler_(config, {})));
+    listeners_.push_back(std::make_unique<Listener>(executor_, "", WebRole{}, handler(config, {}, front_)));
+    put(front_, config, *listeners_.back());
     auto bound = listeners_.back()->server->adopt(passed.descriptor.release());
     if (!bound) return bound.error().with_context("the descriptor web from systemd");
     listeners_.back()->bound = *bound;
@@ -88,7 +127,8 @@ Result<Done> WebSide::start(const Config& config, std::vector<net::NamedDescript
 
 Result<Done> WebSide::open(const Config& config, const std::string& address, const WebRole& role,
                            std::string_view setting, std::vector<std::unique_ptr<Listener>>& opened) {
-  auto listener = std::make_unique<Listener>(executor_, address, role, make_handler_(config, role));
+  auto listener = std::make_unique<Listener>(executor_, address, role, handler(config, role, next_front()));
+  put(next_front(), config, *listener);
   auto bound = listener->server->listen(address);
   if (bound) {
     listener->bound = *bound;
@@ -111,12 +151,16 @@ Result<Done> WebSide::open_all(const Config& config, std::vector<std::unique_ptr
 
 Result<Done> WebSide::prepare(const Config& next) {
   prepared_.clear();
+  auto front = make_front(next);
+  if (!front) return front.error();
+  next_ = std::move(*front);
   const auto opened = open_all(next, prepared_);
   if (opened) return Done{};
   prepared_.clear();
   // "127.0.0.1:9464" and ":9464" exclude each other: those that go anyway may have to go first.
   if (open_in_place_of_others(next, prepared_)) return Done{};
   prepared_.clear();
+  next_ = {};
   return opened;
 }
 
@@ -150,12 +194,15 @@ void WebSide::commit(const Config& next) {
     }
     for (const auto& wanted : all)
       if (wanted.address == listener->address) listener->role = wanted.role;
-    *listener->handler = make_handler_(next, listener->role);
+    *listener->handler = handler(next, listener->role, next_);
+    put(next_, next, *listener);
     kept.push_back(std::move(listener));
   }
   for (auto& listener : prepared_) kept.push_back(std::move(listener));
   prepared_.clear();
   listeners_ = std::move(kept);
+  add_up(of_the_gone_, front_);
+  front_ = std::exchange(next_, {});
 }
 
 void WebSide::drain(std::unique_ptr<Listener> listener) {
@@ -180,6 +227,8 @@ std::vector<std::string> WebSide::addresses() const {
 WebCounters WebSide::counters() const {
   auto total = of_the_gone_;
   for (const auto& listener : listeners_) add(total, listener->server->counters());
+  add_up(total, front_);
+  if (front_.tls) total.certificate_expiry = front_.tls->expiry();
   return total;
 }
 

@@ -4,9 +4,11 @@
 
 #include "agent/app/config.hpp"
 #include "agent/app/self_metrics.hpp"
+#include "agent/web/guard.hpp"
 #include "lib/base/deadline.hpp"
 #include "lib/base/error.hpp"
 #include "lib/net/http_server.hpp"
+#include "lib/net/server_tls.hpp"
 #include "lib/net/sockets.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
@@ -56,6 +58,18 @@ class WebSide {
 
  private:
   struct Listener;
+  /// What stands before every handler but the control socket's, under one configuration.
+  struct Front {
+    std::unique_ptr<web::Guard> guard;
+    std::shared_ptr<net::ServerTls> tls;  ///< Empty: none.
+  };
+
+  [[nodiscard]] static Result<Front> make_front(const Config& config);
+  [[nodiscard]] net::Handler handler(const Config& config, const WebRole& role, const Front& front) const;
+  static void put(const Front& front, const Config& config, Listener& listener);
+  void add_up(WebCounters& total, const Front& front) const;
+  /// The front of what is being opened.
+  [[nodiscard]] const Front& next_front() const noexcept { return next_.guard ? next_ : front_; }
 
   Result<Done> open(const Config& config, const std::string& address, const WebRole& role, std::string_view setting,
                     std::vector<std::unique_ptr<Listener>>& opened);
@@ -66,6 +80,7 @@ class WebSide {
 
   asio::any_io_executor executor_;
   MakeHandler make_handler_;
+  Front front_, next_;  ///< In force, and prepared.
   std::vector<std::unique_ptr<Listener>> listeners_, prepared_;
   WebCounters of_the_gone_;  ///< What listeners have counted that are no more.
 };
