@@ -1,4 +1,5 @@
 // midst-agent: from argv to a subcommand.
+#include "agent/app/catalogue_command.hpp"
 #include "agent/app/commands.hpp"
 #include "agent/app/push_commands.hpp"
 #include "lib/base/version.hpp"
@@ -20,6 +21,7 @@ struct Arguments {
   CollectOptions collect;
   std::chrono::seconds interval{2};
   unsigned rounds = 0;
+  std::string catalogue_format = "md";
 };
 
 void add_config_option(CLI::App& command, Arguments& arguments) {
@@ -54,6 +56,11 @@ int main(int argc, char** argv) {
                             "Print the SQL that Postgres targets are asked, how often, and why not");
   collect_command->add_flag("--timing", arguments.collect.shows_timing, "Print how long each target took");
 
+  auto* metrics_command =
+      program.add_subcommand("metrics", "Print every metric there is: type, unit, labels, source, help");
+  metrics_command->add_option("--format", arguments.catalogue_format, "md or json")
+      ->check(CLI::IsMember({"md", "json"}));
+
   auto* push_command = program.add_subcommand("push", "What the running daemon has been pushed");
   push_command->require_subcommand(1);
   auto* clients_command = push_command->add_subcommand("clients", "List the clients");
@@ -73,6 +80,7 @@ int main(int argc, char** argv) {
   }
   if (check_command->parsed()) return check(arguments.config_path, arguments.connects, arguments.as_json);
   if (collect_command->parsed()) return collect(arguments.config_path, arguments.collect);
+  if (metrics_command->parsed()) return print_metrics(arguments.catalogue_format);
   if (clients_command->parsed()) return push_clients(arguments.config_path, arguments.as_json);
   if (dump_command->parsed()) return push_dump(arguments.config_path);
   if (top_command->parsed()) return push_top(arguments.config_path, arguments.interval, arguments.rounds);

@@ -4,6 +4,7 @@
 #include "agent/app/push_side.hpp"
 #include "agent/app/redis_on_demand.hpp"
 #include "agent/app/self_metrics.hpp"
+#include "agent/sources/host/host_source.hpp"
 #include "agent/sources/postgres/pgbouncer_source.hpp"
 #include "agent/sources/postgres/postgres_source.hpp"
 #include "agent/sources/postgres/top/statement_texts.hpp"
@@ -23,22 +24,27 @@ namespace {
 
 /// The one place where a kind of source is named. Order here is order on the page.
 void add_targets(scrape::Scraper& scraper, const asio::any_io_executor& executor, const Config& config) {
-  for (const auto& options : config.redis) scraper.add(std::make_unique<sources::RedisSource>(executor, options));
+  for (const auto& options : config.redis)
+    scraper.add(std::make_unique<sources::RedisSource>(executor, options), options.rules);
   const auto limits = std::make_shared<sources::ServerLimits>();
   for (auto options : config.postgres) {
     options.server_limits = limits;
-    scraper.add(std::make_unique<sources::PostgresSource>(executor, std::move(options)));
+    auto rules = options.rules;
+    scraper.add(std::make_unique<sources::PostgresSource>(executor, std::move(options)), std::move(rules));
   }
   for (auto options : config.pgbouncer) {
     options.server_limits = limits;
-    scraper.add(std::make_unique<sources::PgbouncerSource>(executor, std::move(options)));
+    auto rules = options.rules;
+    scraper.add(std::make_unique<sources::PgbouncerSource>(executor, std::move(options)), std::move(rules));
   }
+  if (config.host.is_enabled) scraper.add(std::make_unique<sources::HostSource>(config.host), config.host.rules);
 }
 
 }  // namespace
 
 std::unique_ptr<scrape::Scraper> make_target_scraper(asio::any_io_executor executor, const Config& config) {
-  auto scraper = std::make_unique<scrape::Scraper>(executor, scrape::ScraperOptions{config.scrape.min_interval});
+  auto scraper = std::make_unique<scrape::Scraper>(
+      executor, scrape::ScraperOptions{config.scrape.min_interval, config.scrape.rules});
   add_targets(*scraper, executor, config);
   return scraper;
 }

@@ -29,9 +29,10 @@ void read_web(Section& section, WebConfig& web) {
     listener.read("listen", added.address);
     if (added.address.empty()) listener.report_at("listen", "web.listener.listen is missing");
     listener.parse("view", [&](const std::string& text) -> Result<Done> {
-      constexpr std::string_view views[] = {"redis", "postgres", "pgbouncer", "api"};
+      constexpr std::string_view views[] = {"redis", "postgres", "pgbouncer", "host", "api"};
       if (std::find(std::begin(views), std::end(views), text) == std::end(views))
-        return Error{Errc::config, fmt::format("unknown view \"{}\"; one of redis, postgres, pgbouncer, api", text)};
+        return Error{Errc::config,
+                     fmt::format("unknown view \"{}\"; one of redis, postgres, pgbouncer, host, api", text)};
       added.view = text;
       return Done{};
     });
@@ -65,10 +66,12 @@ void read_root(const toml::table& table, std::string_view file, Draft& draft) {
   root.table("scrape", [&](Section& section) {
     section.read("timeout", config.scrape.timeout, std::chrono::milliseconds(100), std::chrono::minutes(10));
     section.read("min_interval", config.scrape.min_interval, std::chrono::milliseconds(0), std::chrono::minutes(10));
+    read_rules(section, config.scrape.rules);
   });
   root.tables("redis", [&](Section& section) { read_redis(section, draft); });
   root.tables("postgres", [&](Section& section) { read_postgres(section, draft); });
   root.tables("pgbouncer", [&](Section& section) { read_pgbouncer(section, draft); });
+  root.table("host", [&](Section& section) { read_host(section, config.host); });
   root.table("ingest", [&](Section& section) { read_ingest(section, config.ingest); });
   root.table("control", [&](Section& section) {
     config.is_control_explicit = section.has("socket");
@@ -111,8 +114,8 @@ void read_file(const std::filesystem::path& path, Draft& draft) {
 
 /// A second target of a kind gives every target of that kind its label; a single one stays as the exporters name it.
 template <class Options>
-void settle_labels(std::vector<Options>& targets, const std::vector<LabelMode>& modes, std::string_view kind,
-                   std::vector<Problem>& problems) {
+void settle(std::vector<Options>& targets, const std::vector<LabelMode>& modes, std::string_view kind,
+            const scrape::RuleOptions& everywhere, std::vector<Problem>& problems) {
   std::set<std::string> names;
   for (std::size_t i = 0; i < targets.size(); ++i) {
     if (!names.insert(targets[i].name).second)
@@ -121,15 +124,17 @@ void settle_labels(std::vector<Options>& targets, const std::vector<LabelMode>& 
            fmt::format("two [[{}]] targets are called \"{}\"; give each its own name", kind, targets[i].name), true});
     const bool labelled = modes[i] == LabelMode::always || (modes[i] == LabelMode::automatic && targets.size() > 1);
     if (labelled) targets[i].constant_labels.emplace_back("target", targets[i].name);
+    targets[i].rules = scrape::joined(everywhere, std::move(targets[i].rules));
   }
 }
 
 ParsedConfig finish(Draft draft, const Environment& environment) {
   apply_environment(environment, draft);
   auto& config = draft.config;
-  settle_labels(config.redis, draft.redis_labels, "redis", draft.problems);
-  settle_labels(config.postgres, draft.postgres_labels, "postgres", draft.problems);
-  settle_labels(config.pgbouncer, draft.pgbouncer_labels, "pgbouncer", draft.problems);
+  settle(config.redis, draft.redis_labels, "redis", config.scrape.rules, draft.problems);
+  settle(config.postgres, draft.postgres_labels, "postgres", config.scrape.rules, draft.problems);
+  settle(config.pgbouncer, draft.pgbouncer_labels, "pgbouncer", config.scrape.rules, draft.problems);
+  config.host.rules = scrape::joined(config.scrape.rules, std::move(config.host.rules));
   settle_postgres_of_pgbouncer(draft);
   return {std::move(draft.config), std::move(draft.problems), std::move(draft.known_keys)};
 }

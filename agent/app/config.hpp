@@ -5,6 +5,8 @@
 #include "agent/app/statsd_config.hpp"
 #include "agent/ingest/listener.hpp"
 #include "agent/ingest/store.hpp"
+#include "agent/scrape/series_rules.hpp"
+#include "agent/sources/host/host_options.hpp"
 #include "agent/sources/postgres/pgbouncer_source.hpp"
 #include "agent/sources/postgres/postgres_source.hpp"
 #include "agent/sources/redis/redis_source.hpp"
@@ -24,7 +26,7 @@ namespace midst::app {
 /// One more HTTP listener that serves a single view on /metrics, for drop-in use behind an exporter's port.
 struct ViewListener {
   std::string address;
-  std::string view;  ///< "redis", "postgres", "pgbouncer" or "api"; empty: everything.
+  std::string view;  ///< "redis", "postgres", "pgbouncer", "host" or "api"; empty: everything.
 };
 
 struct WebConfig {
@@ -44,6 +46,7 @@ struct LogConfig {
 struct ScrapeConfig {
   std::chrono::milliseconds timeout{9000};
   std::chrono::milliseconds min_interval{1000};
+  scrape::RuleOptions rules;  ///< Of all sources; those of a target are joined with them.
 };
 
 struct IngestConfig {
@@ -63,6 +66,7 @@ struct Config {
   std::vector<sources::RedisOptions> redis;
   std::vector<sources::PostgresOptions> postgres;
   std::vector<sources::PgbouncerOptions> pgbouncer;
+  sources::HostOptions host;
   IngestConfig ingest;
   std::string control_socket = "/run/midst-agent/control.sock";  ///< Empty: none.
   bool is_control_explicit = false;

@@ -68,6 +68,8 @@ class Variables {
     use("MIDST_AGENT_SCRAPE_MIN_INTERVAL", [&](const std::string& value) {
       return set_duration(config.scrape.min_interval, value, std::chrono::milliseconds(0));
     });
+    use("MIDST_AGENT_SCRAPE_MAX_SERIES",
+        [&](const std::string& value) { return set_count(config.scrape.rules.max_series.emplace(), value); });
     use("MIDST_AGENT_INGEST_SOCKET", [&](const std::string& value) -> Result<Done> {
       config.ingest.socket = value;
       config.ingest.is_socket_explicit = true;

@@ -307,6 +307,7 @@ void read_redis(Section& section, Draft& draft) {
   });
   read_login(section, options.uri, options.login);
   read_target(section, options);
+  read_rules(section, options.rules);
   read_collectors(section, options);
   draft.config.redis.push_back(std::move(options));
   draft.redis_labels.push_back(label);

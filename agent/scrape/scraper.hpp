@@ -1,6 +1,7 @@
 // Asks every Source for its Snapshot within one deadline and merges what came: single flight per source, one page.
 #pragma once
 
+#include "agent/scrape/series_rules.hpp"
 #include "agent/scrape/source.hpp"
 #include "lib/base/deadline.hpp"
 #include "lib/metrics/snapshot.hpp"
@@ -30,6 +31,7 @@ struct Selection {
 struct ScraperOptions {
   /// Attempts that began less than this ago are shared instead of repeated.
   std::chrono::milliseconds min_interval{1000};
+  RuleOptions rules = {};  ///< Of sources that are added without rules of their own, and of the scraper's own families.
 };
 
 /// What is known of one source, for the status page and the control socket.
@@ -41,8 +43,15 @@ struct SourceStatus {
   std::optional<std::chrono::seconds> error_age;  ///< Since that failure.
   std::optional<std::chrono::seconds> success_age;
   std::chrono::microseconds last_duration{0};
-  std::size_t samples = 0, bytes = 0;  ///< Of the snapshot served last.
+  std::size_t samples = 0, bytes = 0;      ///< Of the snapshot served last.
+  std::size_t series = 0, max_series = 0;  ///< After the rules and before the limit; and the limit, 0: none.
   std::uint64_t attempts = 0, failures = 0;
+};
+
+/// A family of the catalogue and the kind of the sources that have it.
+struct KnownMetric {
+  std::string kind;
+  metrics::MetricSpec spec;  ///< Its texts stay as long as the scraper.
 };
 
 /// Loop thread only. Sources are added before the first scrape.
@@ -53,7 +62,9 @@ class Scraper {
   Scraper(const Scraper&) = delete;
   Scraper& operator=(const Scraper&) = delete;
 
+  /// With the rules of the options; max_series is for sources that are targets.
   void add(std::unique_ptr<Source> source);
+  void add(std::unique_ptr<Source> source, RuleOptions rules);
 
   /// @return whether the selection names only known targets; the first unknown one otherwise.
   [[nodiscard]] std::optional<std::string> unknown_target(const Selection& selection) const;
@@ -66,8 +77,8 @@ class Scraper {
   [[nodiscard]] std::vector<SourceStatus> status() const;
   /// @return explain() of the selected sources, each below its kind and name.
   [[nodiscard]] std::string explain(const Selection& selection) const;
-  /// @return the sources' specs, in the order they were added, and the scraper's own.
-  [[nodiscard]] std::vector<metrics::MetricSpec> specs() const;
+  /// @return the sources' specs, in the order they were added, and the scraper's own, of kind "agent".
+  [[nodiscard]] std::vector<KnownMetric> specs() const;
 
  private:
   class Impl;
