@@ -5,6 +5,7 @@
 #include "agent/app/redis_on_demand.hpp"
 #include "agent/app/self_metrics.hpp"
 #include "agent/app/web_side.hpp"
+#include "agent/sources/host/host_source.hpp"
 #include "agent/sources/postgres/pgbouncer_source.hpp"
 #include "agent/sources/postgres/postgres_source.hpp"
 #include "agent/sources/postgres/top/statement_texts.hpp"
@@ -33,7 +34,7 @@ class Targets {
   std::vector<scrape::TargetChange> changes(const Config& next, const Config* running) {
     std::vector<scrape::TargetChange> all;
     const auto add = [&](std::string_view kind, const auto& options, auto make) {
-      scrape::TargetChange change{{std::string(kind), options.name}, nullptr};
+      scrape::TargetChange change{{std::string(kind), options.name}, nullptr, options.rules};
       if (running == nullptr || !is_same(next, *running, kind, options.name)) change.source = make(options);
       all.push_back(std::move(change));
     };
@@ -49,6 +50,12 @@ class Targets {
         options.server_limits = limits_;
         return std::make_unique<sources::PgbouncerSource>(executor_, std::move(options));
       });
+    if (next.host.is_enabled) {
+      scrape::TargetChange change{{"host", "host"}, nullptr, next.host.rules};
+      if (running == nullptr || !is_same(next, *running, "host", "host"))
+        change.source = std::make_unique<sources::HostSource>(next.host);
+      all.push_back(std::move(change));
+    }
     return all;
   }
 
@@ -94,8 +101,10 @@ double unix_now() {
 }  // namespace
 
 std::unique_ptr<scrape::Scraper> make_target_scraper(asio::any_io_executor executor, const Config& config) {
-  auto scraper = std::make_unique<scrape::Scraper>(executor, scrape::ScraperOptions{config.scrape.min_interval});
-  for (auto& target : Targets(executor).changes(config, nullptr)) scraper->add(std::move(target.source));
+  auto scraper = std::make_unique<scrape::Scraper>(
+      executor, scrape::ScraperOptions{config.scrape.min_interval, config.scrape.rules});
+  for (auto& target : Targets(executor).changes(config, nullptr))
+    scraper->add(std::move(target.source), std::move(target.rules));
   return scraper;
 }
 
@@ -112,7 +121,7 @@ class Agent::Impl {
     push_ = std::make_unique<PushSide>(executor_, config_.ingest, *scraper_);
     scraper_->add(std::make_unique<SelfMetrics>([this] { return facts(); }));
     give_hooks(config_, nullptr);
-    scraper_->set_targets(targets_.changes(config_, nullptr), {config_.scrape.min_interval});
+    scraper_->set_targets(targets_.changes(config_, nullptr), {config_.scrape.min_interval, config_.scrape.rules});
     reload_.loaded_at = unix_now();
   }
 
@@ -194,7 +203,7 @@ class Agent::Impl {
     if (before > changes.size()) outcome += fmt::format(" (there were {})", before);
     for (const auto& key : keys_for_a_restart(next, started_with_))
       outcome += fmt::format("; {} waits for a restart", key);
-    scraper_->set_targets(std::move(changes), {next.scrape.min_interval});
+    scraper_->set_targets(std::move(changes), {next.scrape.min_interval, next.scrape.rules});
     push_->reload(next.ingest, std::move(*allowed));
     web_.commit(next);
     config_ = std::move(next);

@@ -1,6 +1,7 @@
 #include "agent/app/command_line.hpp"
 
 #include "agent/app/bundle.hpp"
+#include "agent/app/catalogue_command.hpp"
 #include "agent/app/commands.hpp"
 #include "agent/app/config_commands.hpp"
 #include "agent/app/daemon_commands.hpp"
@@ -26,7 +27,7 @@ struct Arguments {
   CollectOptions collect;
   std::chrono::seconds interval{2}, wait{0};
   unsigned rounds = 0;
-  std::string output, manual;
+  std::string output, manual, catalogue_format = "md";
   int exit_code = exit_ok;
 };
 
@@ -75,6 +76,14 @@ void add_looking_at_targets(Commands& commands, Arguments& to) {
   collecting.add_flag("--explain", to.collect.explains,
                       "Print the SQL that Postgres targets are asked, how often, and why not");
   collecting.add_flag("--timing", to.collect.shows_timing, "Print how long each target took");
+}
+
+void add_catalogue(Commands& commands, Arguments& to) {
+  auto& metrics = commands.add_group("metrics", "Print every metric there is: type, unit, labels, source, help");
+  metrics.callback([&] { to.exit_code = print_metrics(to.catalogue_format); });
+  metrics.add_option("--format", to.catalogue_format, "md or json")
+      ->type_name("FORMAT")
+      ->check(CLI::IsMember({"md", "json"}));
 }
 
 void add_looking_after_the_daemon(Commands& commands, Arguments& to) {
@@ -135,6 +144,7 @@ int run_command_line(int argc, char** argv) {
   add_looking_at_targets(commands, arguments);
   add_looking_after_the_daemon(commands, arguments);
   add_config_commands(commands, arguments);
+  add_catalogue(commands, arguments);
   add_push_commands(commands, arguments);
   auto& manual = *program.add_subcommand("manual", "Print the manual or a shell's completions");
   manual.group("")

@@ -59,10 +59,12 @@ void read_root(Section& root, Draft& draft) {
   root.table("scrape", [&](Section& section) {
     section.read("timeout", config.scrape.timeout, std::chrono::milliseconds(100), std::chrono::minutes(10));
     section.read("min_interval", config.scrape.min_interval, std::chrono::milliseconds(0), std::chrono::minutes(10));
+    read_rules(section, config.scrape.rules);
   });
   root.tables("redis", [&](Section& section) { read_redis(section, draft); });
   root.tables("postgres", [&](Section& section) { read_postgres(section, draft); });
   root.tables("pgbouncer", [&](Section& section) { read_pgbouncer(section, draft); });
+  root.table("host", [&](Section& section) { read_host(section, config.host); });
   root.table("ingest", [&](Section& section) { read_ingest(section, config.ingest); });
   root.table("control", [&](Section& section) {
     config.is_control_explicit = section.has("socket") || config.is_control_explicit;
@@ -118,6 +120,7 @@ void settle_targets(std::vector<Options>& targets, const std::vector<DraftTarget
     const bool labelled =
         facts[i].label == LabelMode::always || (facts[i].label == LabelMode::automatic && targets.size() > 1);
     if (labelled) targets[i].constant_labels.emplace_back("target", targets[i].name);
+    targets[i].rules = scrape::joined(draft.config.scrape.rules, std::move(targets[i].rules));
     const auto fingerprint = mix(facts[i].fingerprint, labelled ? 1 : 0);
     draft.config.fingerprints.emplace(fmt::format("{}.{}", kind, targets[i].name), fingerprint);
   }
@@ -142,6 +145,17 @@ void read_variables(const Environment& environment, Draft& draft) {
   }
 }
 
+void settle_host(Draft& draft) {
+  auto& host = draft.config.host;
+  host.rules = scrape::joined(draft.config.scrape.rules, std::move(host.rules));
+  std::size_t fingerprint = 0;
+  for (const auto& table : draft.given)
+    if (table.name == "host")
+      for (const auto& [key, value] : table.values)
+        fingerprint = mix(fingerprint, std::hash<std::string>()(key + value));
+  draft.config.fingerprints.emplace("host.host", fingerprint);
+}
+
 ParsedConfig finish(Draft draft, const Environment& environment) {
   read_variables(environment, draft);
   add_targets_of_exporters(environment, draft);
@@ -149,6 +163,7 @@ ParsedConfig finish(Draft draft, const Environment& environment) {
   settle_targets(config.redis, draft.redis, "redis", draft);
   settle_targets(config.postgres, draft.postgres, "postgres", draft);
   settle_targets(config.pgbouncer, draft.pgbouncer, "pgbouncer", draft);
+  settle_host(draft);
   settle_postgres_of_pgbouncer(draft);
   settle_web(config.web, draft.problems);
   draft.given.erase(draft.given.begin());

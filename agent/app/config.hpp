@@ -6,6 +6,8 @@
 #include "agent/app/web_config.hpp"
 #include "agent/ingest/listener.hpp"
 #include "agent/ingest/store.hpp"
+#include "agent/scrape/series_rules.hpp"
+#include "agent/sources/host/host_options.hpp"
 #include "agent/sources/postgres/pgbouncer_source.hpp"
 #include "agent/sources/postgres/postgres_source.hpp"
 #include "agent/sources/redis/redis_source.hpp"
@@ -32,6 +34,7 @@ struct LogConfig {
 struct ScrapeConfig {
   std::chrono::milliseconds timeout{9000};
   std::chrono::milliseconds min_interval{1000};
+  scrape::RuleOptions rules;  ///< Of all sources; those of a target are joined with them.
 };
 
 struct IngestConfig {
@@ -59,6 +62,7 @@ struct Config {
   std::vector<sources::RedisOptions> redis;
   std::vector<sources::PostgresOptions> postgres;
   std::vector<sources::PgbouncerOptions> pgbouncer;
+  sources::HostOptions host;
   IngestConfig ingest;
   std::string control_socket = "/run/midst-agent/control.sock";  ///< Empty: none.
   bool is_control_explicit = false;

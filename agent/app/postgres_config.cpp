@@ -21,6 +21,7 @@ template <class Options>
 void read_database_target(Section& section, Options& options, LabelMode& label) {
   read_name(section, options.name);
   read_label_mode(section, label);
+  read_rules(section, options.rules);
   bool has_dsn = false;
   section.parse("dsn", [&](const std::string& text) -> Result<Done> {
     has_dsn = true;

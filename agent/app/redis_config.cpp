@@ -308,6 +308,7 @@ void read_redis(Section& section, Draft& draft) {
   if (!options.uri.password.empty()) section.warn_if_exposed("url");
   read_login(section, options.uri, options.login);
   read_target(section, options);
+  read_rules(section, options.rules);
   read_collectors(section, options);
   draft.config.redis.push_back(std::move(options));
   draft.redis.push_back({label, section.fingerprint()});

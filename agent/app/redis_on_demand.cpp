@@ -63,10 +63,12 @@ asio::awaitable<Result<std::shared_ptr<const metrics::Exposition>>> RedisOnDeman
     ++*refused_;
     co_return options.error();
   }
+  scrape::SeriesRules rules(options->rules, true);
   sources::RedisSource source(executor_, std::move(*options));
   auto collecting = source.collect(request.deadline);
   auto collected = co_await std::move(collecting);
   auto snapshot = collected ? std::move(*collected) : source.down(collected.error());
+  rules.apply(snapshot);
   std::vector<std::shared_ptr<const metrics::Snapshot>> snapshots;
   snapshots.push_back(std::make_shared<const metrics::Snapshot>(std::move(snapshot)));
   co_return std::make_shared<const metrics::Exposition>(metrics::merge(std::move(snapshots)));

@@ -115,9 +115,13 @@ class Section {
 void read_label_mode(Section& section, LabelMode& mode);
 /// name, of 1 to 128 characters.
 void read_name(Section& section, std::string& name);
+/// drop, keep, drop_labels and max_series.
+void read_rules(Section& section, scrape::RuleOptions& rules);
 /// PREFIXpassword | _file | _env | _credential: at most one of them.
 [[nodiscard]] Secret read_secret(Section& section, const std::string& prefix = "password");
 
+/// [host].
+void read_host(Section& section, sources::HostOptions& host);
 /// One [[redis]].
 void read_redis(Section& section, Draft& draft);
 /// One [[postgres]].

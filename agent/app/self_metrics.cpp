@@ -17,7 +17,7 @@ using metrics::MetricSpec;
 using metrics::MetricType;
 
 constexpr MetricSpec build_info{"midst_agent_build_info", MetricType::gauge, "",
-                                "Always 1; the labels tell version and compiler of the agent."};
+                                "Always 1; the labels tell version and compiler of the agent.", "compiler,version"};
 constexpr MetricSpec reload_successful{"midst_agent_config_last_reload_successful", MetricType::gauge, "",
                                        "1 if the configuration in force is the one that was loaded last."};
 constexpr MetricSpec reload_timestamp{"midst_agent_config_last_reload_success_timestamp_seconds", MetricType::gauge,

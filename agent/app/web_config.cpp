@@ -28,9 +28,10 @@ void read_listeners(Section& section, WebConfig& web) {
     listener.read("listen", added.address);
     if (added.address.empty()) listener.report_at("listen", "web.listener.listen is missing");
     listener.parse("view", [&](const std::string& text) -> Result<Done> {
-      constexpr std::string_view views[] = {"redis", "postgres", "pgbouncer", "api"};
+      constexpr std::string_view views[] = {"redis", "postgres", "pgbouncer", "host", "api"};
       if (std::find(std::begin(views), std::end(views), text) == std::end(views))
-        return Error{Errc::config, fmt::format("unknown view \"{}\"; one of redis, postgres, pgbouncer, api", text)};
+        return Error{Errc::config,
+                     fmt::format("unknown view \"{}\"; one of redis, postgres, pgbouncer, host, api", text)};
       added.view = text;
       return Done{};
     });

@@ -10,25 +10,25 @@ using metrics::MetricType;
 using push::wire::Refusal;
 
 constexpr MetricSpec clients{"midst_push_clients", MetricType::gauge, "",
-                             "Push clients by state: connected, or lost within the grace period."};
+                             "Push clients by state: connected, or lost within the grace period.", "state"};
 constexpr MetricSpec clients_total{"midst_push_clients_total", MetricType::counter, "", "Push client instances seen."};
 constexpr MetricSpec series{"midst_push_series", MetricType::gauge, "", "Series held for push clients."};
 constexpr MetricSpec families{"midst_push_families", MetricType::gauge, "", "Families held for push clients."};
 constexpr MetricSpec frames{"midst_push_frames_total", MetricType::counter, "",
-                            "Frames of the native protocol, by type."};
+                            "Frames of the native protocol, by type.", "type"};
 constexpr MetricSpec bytes{"midst_push_received_bytes_total", MetricType::counter, "bytes",
                            "Bytes read from push clients."};
 constexpr MetricSpec samples{"midst_push_samples_total", MetricType::counter, "", "Pushed values applied."};
 constexpr MetricSpec dropped{"midst_push_dropped_total", MetricType::counter, "",
-                             "Pushed values that were not applied, by reason."};
+                             "Pushed values that were not applied, by reason.", "reason"};
 constexpr MetricSpec series_rejected{"midst_push_series_rejected_total", MetricType::counter, "",
-                                     "Series refused or sent to an overflow series, by reason."};
+                                     "Series refused or sent to an overflow series, by reason.", "reason"};
 constexpr MetricSpec families_rejected{"midst_push_families_rejected_total", MetricType::counter, "",
-                                       "Families refused, by reason."};
+                                       "Families refused, by reason.", "reason"};
 constexpr MetricSpec disconnects{"midst_push_disconnects_total", MetricType::counter, "",
-                                 "Ended push connections, by reason."};
+                                 "Ended push connections, by reason.", "reason"};
 constexpr MetricSpec shared_memory{"midst_push_shared_memory_total", MetricType::counter, "",
-                                   "Memory that clients have passed along to be read, by what came of it."};
+                                   "Memory that clients have passed along to be read, by what came of it.", "outcome"};
 constexpr MetricSpec state_kept{"midst_push_state_kept", MetricType::gauge, "",
                                 "Whether totals survive the end of this process; 0 without a state file."};
 constexpr MetricSpec state_checkpoints{"midst_push_state_checkpoints_total", MetricType::counter, "",

@@ -18,25 +18,39 @@ using metrics::MetricType;
 using Clock = std::chrono::steady_clock;
 
 constexpr MetricSpec target_up{"midst_agent_target_up", MetricType::gauge, "",
-                               "1 if the last attempt to collect the target delivered its data, 0 if it did not."};
+                               "1 if the last attempt to collect the target delivered its data, 0 if it did not.",
+                               "kind,target"};
 constexpr MetricSpec collect_duration{"midst_agent_collect_duration_seconds", MetricType::gauge, "seconds",
-                                      "How long the last finished attempt to collect the target took."};
+                                      "How long the last finished attempt to collect the target took.", "kind,target"};
 constexpr MetricSpec collect_age{"midst_agent_last_success_age_seconds", MetricType::gauge, "seconds",
-                                 "Time since the target was last collected successfully; absent until it was."};
+                                 "Time since the target was last collected successfully; absent until it was.",
+                                 "kind,target"};
 constexpr MetricSpec collect_errors{"midst_agent_collect_errors_total", MetricType::counter, "",
-                                    "Failed attempts to collect the target, by the kind of the failure."};
+                                    "Failed attempts to collect the target, by the kind of the failure.",
+                                    "kind,reason,target"};
 constexpr MetricSpec collects{"midst_agent_collects_total", MetricType::counter, "",
-                              "Attempts to collect the target that were begun."};
+                              "Attempts to collect the target that were begun.", "kind,target"};
 constexpr MetricSpec target_samples{"midst_agent_target_samples", MetricType::gauge, "",
-                                    "Samples that the last finished attempt brought."};
+                                    "Samples that the last finished attempt brought.", "kind,target"};
 constexpr MetricSpec dropped_series{
     "midst_agent_dropped_series_total", MetricType::counter, "",
-    "Samples left out of pages, by reason: duplicate within a source or across sources."};
+    "Series left out of pages, by reason: duplicate within a source or across sources; by a rule; over the limit of "
+    "the target; made equal by drop_labels without being of a kind that is added up.",
+    "reason"};
+constexpr MetricSpec target_series{
+    "midst_agent_target_series", MetricType::gauge, "",
+    "Series that the last finished attempt brought, after the rules and before the limit; a histogram has several.",
+    "kind,target"};
+constexpr MetricSpec target_series_limit{
+    "midst_agent_target_series_limit", MetricType::gauge, "",
+    "Series of the target above which its largest families are left out; absent where there is no limit.",
+    "kind,target"};
 constexpr MetricSpec family_conflicts{
     "midst_agent_family_conflicts_total", MetricType::counter, "",
     "Families left out of pages because an earlier one has the name with another type."};
-constexpr MetricSpec own_specs[] = {target_up, collect_duration, collect_age,    collect_errors,
-                                    collects,  target_samples,   dropped_series, family_conflicts};
+constexpr MetricSpec own_specs[] = {target_up,      collect_duration, collect_age,   collect_errors,
+                                    collects,       target_samples,   target_series, target_series_limit,
+                                    dropped_series, family_conflicts};
 
 /// Every kind of failure a collect can end in; its error series start at 0 so that rate() sees the first one.
 constexpr Errc failure_kinds[] = {Errc::connect_refused, Errc::dns,    Errc::tls,     Errc::auth,     Errc::noperm,
@@ -59,12 +73,34 @@ double seconds(Duration duration) {
   return std::chrono::duration<double>(duration).count();
 }
 
+/// Series that rules have left out of pages so far.
+struct LeftOut {
+  std::uint64_t by_rule = 0, by_limit = 0, by_collision = 0;
+
+  void add(const Applied& applied) {
+    by_rule += applied.by_rule;
+    by_limit += applied.by_limit;
+    by_collision += applied.by_collision;
+  }
+  void add(const LeftOut& other) {
+    by_rule += other.by_rule;
+    by_limit += other.by_limit;
+    by_collision += other.by_collision;
+  }
+};
+
 /// One source and what is known of it. Lives as long as any coroutine that works on it.
 struct Slot {
-  Slot(const asio::any_io_executor& executor, std::unique_ptr<Source> owned)
-      : source(std::move(owned)), finished(executor, Clock::time_point::max()) {}
+  Slot(const asio::any_io_executor& executor, std::unique_ptr<Source> owned, RuleOptions options)
+      : source(std::move(owned)),
+        rules(std::move(options), !source->id().target.empty()),
+        finished(executor, Clock::time_point::max()) {}
 
   std::unique_ptr<Source> source;
+  SeriesRules rules;
+  Applied applied;             ///< To the last snapshot that was collected.
+  bool is_over_limit = false;  ///< As it was said last.
+  LeftOut left_out;
   bool is_collecting = false;
   Clock::time_point began{};
   asio::steady_timer finished;  ///< Never expires; cancelled when an attempt ends, which wakes all who wait.
@@ -82,6 +118,7 @@ struct Slot {
   void count_on_from(const Slot& before) {
     attempts = before.attempts;
     failures = before.failures;
+    left_out = before.left_out;
     std::copy(std::begin(before.failures_by_kind), std::end(before.failures_by_kind), std::begin(failures_by_kind));
   }
 
@@ -107,6 +144,38 @@ void log_outcome(Slot& slot, bool was_up, bool is_first, Clock::time_point now) 
             {{"target", name}, {"reason", word(slot.failure->code)}, {"error", slot.failure->message}});
 }
 
+/// Once when a target goes above its limit, and once when it is below again.
+void log_limit(Slot& slot) {
+  const auto& applied = slot.applied;
+  const bool is_over = applied.families_over_limit > 0;
+  if (is_over == slot.is_over_limit) return;
+  slot.is_over_limit = is_over;
+  const auto name = display_name(slot.source->id());
+  if (!is_over)
+    return log::info("series limit: all families are shown again", {{"target", name}, {"series", applied.series}});
+  std::string largest;
+  for (const auto& family : applied.largest_left_out) largest.append(largest.empty() ? "" : " ").append(family);
+  log::warn("series limit: the largest families are left out; raise max_series, or drop what is not needed",
+            {{"target", name},
+             {"series", applied.series},
+             {"limit", slot.rules.max_series()},
+             {"families", applied.families_over_limit},
+             {"largest", largest}});
+}
+
+std::shared_ptr<const metrics::Snapshot> collected(Slot& slot, metrics::Snapshot snapshot) {
+  slot.applied = slot.rules.apply(snapshot);
+  slot.left_out.add(slot.applied);
+  log_limit(slot);
+  return std::make_shared<const metrics::Snapshot>(std::move(snapshot));
+}
+
+std::shared_ptr<const metrics::Snapshot> down(Slot& slot, const Error& error) {
+  auto snapshot = slot.source->down(error);
+  slot.left_out.add(slot.rules.apply(snapshot));
+  return std::make_shared<const metrics::Snapshot>(std::move(snapshot));
+}
+
 /// One attempt. Runs detached from the scrapes that wait for it, so that a source which does not honour its deadline
 /// delays nobody.
 asio::awaitable<void> attempt(std::shared_ptr<Slot> slot, Deadline deadline) {
@@ -119,11 +188,11 @@ asio::awaitable<void> attempt(std::shared_ptr<Slot> slot, Deadline deadline) {
     slot->failure.reset();
     slot->has_succeeded = true;
     slot->last_success_at = now;
-    slot->served = std::make_shared<const metrics::Snapshot>(std::move(*result));
+    slot->served = collected(*slot, std::move(*result));
   } else {
     slot->failure = result.error();
     slot->record_failure(result.error(), now);
-    slot->served = std::make_shared<const metrics::Snapshot>(slot->source->down(result.error()));
+    slot->served = down(*slot, result.error());
   }
   if (is_first || was_up == slot->failure.has_value()) slot->state_since = now;
   log_outcome(*slot, was_up, is_first, now);
@@ -148,26 +217,41 @@ bool Selection::includes_own_families() const noexcept {
 
 class Scraper::Impl {
  public:
-  Impl(asio::any_io_executor executor, ScraperOptions options) : executor_(std::move(executor)), options_(options) {}
+  Impl(asio::any_io_executor executor, ScraperOptions options)
+      : executor_(std::move(executor)), options_(std::move(options)), own_rules_(options_.rules, false) {}
 
-  void add(std::unique_ptr<Source> source) { slots_.push_back(std::make_shared<Slot>(executor_, std::move(source))); }
+  void add(std::unique_ptr<Source> source) {
+    const bool is_target = !source->id().target.empty();
+    add(std::move(source), is_target ? options_.rules : rules_of_no_target());
+  }
+
+  void add(std::unique_ptr<Source> source, RuleOptions rules) {
+    slots_.push_back(std::make_shared<Slot>(executor_, std::move(source), std::move(rules)));
+  }
 
   const std::vector<std::shared_ptr<Slot>>& slots() const { return slots_; }
 
   void set_targets(std::vector<TargetChange> targets, ScraperOptions options) {
-    options_ = options;
+    options_ = std::move(options);
+    own_rules_ = SeriesRules(options_.rules, false);
     std::vector<std::shared_ptr<Slot>> next;
     for (auto& target : targets) {
       const auto old = find(target.id);
-      if (!target.source) {
-        if (old) next.push_back(old);
-        continue;
-      }
-      next.push_back(std::make_shared<Slot>(executor_, std::move(target.source)));
-      if (old) next.back()->count_on_from(*old);
+      if (!target.source && !old) continue;
+      if (target.source)
+        next.push_back(std::make_shared<Slot>(executor_, std::move(target.source), std::move(target.rules)));
+      else
+        next.push_back(old);
+      if (next.back() == old)
+        old->rules = SeriesRules(std::move(target.rules), true);
+      else if (old)
+        next.back()->count_on_from(*old);
     }
-    for (const auto& slot : slots_)
-      if (slot->source->id().target.empty()) next.push_back(slot);
+    for (const auto& slot : slots_) {
+      if (!slot->source->id().target.empty()) continue;
+      slot->rules = SeriesRules(rules_of_no_target(), false);
+      next.push_back(slot);
+    }
     slots_ = std::move(next);
   }
 
@@ -187,7 +271,7 @@ class Scraper::Impl {
   /// @return what the page shows of a slot now: what was collected, or that it is late.
   std::shared_ptr<const metrics::Snapshot> shown(Slot& slot) {
     if (!slot.is_collecting) return slot.served;
-    return std::make_shared<const metrics::Snapshot>(slot.source->down(late));
+    return down(slot, late);
   }
 
   std::shared_ptr<const metrics::Exposition> page(const Selection& selection,
@@ -207,6 +291,12 @@ class Scraper::Impl {
   }
 
  private:
+  [[nodiscard]] RuleOptions rules_of_no_target() const {
+    auto rules = options_.rules;
+    rules.max_series.reset();
+    return rules;
+  }
+
   [[nodiscard]] std::shared_ptr<Slot> find(const SourceId& id) const {
     const auto found = std::find_if(slots_.begin(), slots_.end(), [&](const auto& slot) {
       return slot->source->id().kind == id.kind && slot->source->id().target == id.target;
@@ -231,14 +321,28 @@ class Scraper::Impl {
       if (slot.has_succeeded) builder.family(collect_age).add(labels, seconds(now - slot.last_success_at));
       builder.family(collects).add(labels, static_cast<double>(slot.attempts));
       builder.family(target_samples).add(labels, static_cast<double>(slot.served ? slot.served->sample_count() : 0));
+      builder.family(target_series).add(labels, static_cast<double>(slot.applied.series));
+      if (slot.rules.max_series() > 0)
+        builder.family(target_series_limit).add(labels, static_cast<double>(slot.rules.max_series()));
       for (std::size_t kind = 0; kind < std::size(failure_kinds); ++kind)
         builder.add(collect_errors, {{"kind", id.kind}, {"target", id.target}, {"reason", word(failure_kinds[kind])}},
                     static_cast<double>(slot.failures_by_kind[kind]));
     }
     builder.add(dropped_series, {{"reason", "duplicate_in_source"}}, static_cast<double>(duplicates_within_));
     builder.add(dropped_series, {{"reason", "duplicate_across_sources"}}, static_cast<double>(duplicates_across_));
+    add_left_out(builder);
     builder.add(family_conflicts, static_cast<double>(conflicts_));
-    return builder.freeze();
+    auto snapshot = builder.freeze();
+    own_left_out_.add(own_rules_.apply(snapshot));
+    return snapshot;
+  }
+
+  void add_left_out(metrics::SnapshotBuilder& builder) const {
+    LeftOut total = own_left_out_;
+    for (const auto& slot : slots_) total.add(slot->left_out);
+    builder.add(dropped_series, {{"reason", "rule"}}, static_cast<double>(total.by_rule));
+    builder.add(dropped_series, {{"reason", "limit"}}, static_cast<double>(total.by_limit));
+    builder.add(dropped_series, {{"reason", "label_collision"}}, static_cast<double>(total.by_collision));
   }
 
   /// One line per family, ever: a conflict stays until somebody changes a name.
@@ -252,6 +356,8 @@ class Scraper::Impl {
 
   asio::any_io_executor executor_;
   ScraperOptions options_;
+  SeriesRules own_rules_;
+  LeftOut own_left_out_;
   std::vector<std::shared_ptr<Slot>> slots_;
   std::uint64_t duplicates_within_ = 0, duplicates_across_ = 0, conflicts_ = 0;
   std::vector<std::string> reported_;
@@ -268,7 +374,11 @@ void Scraper::add(std::unique_ptr<Source> source) {
 }
 
 void Scraper::set_targets(std::vector<TargetChange> targets, ScraperOptions options) {
-  impl_->set_targets(std::move(targets), options);
+  impl_->set_targets(std::move(targets), std::move(options));
+}
+
+void Scraper::add(std::unique_ptr<Source> source, RuleOptions rules) {
+  impl_->add(std::move(source), std::move(rules));
 }
 
 std::optional<std::string> Scraper::unknown_target(const Selection& selection) const {
@@ -307,6 +417,8 @@ std::vector<SourceStatus> Scraper::status() const {
     status.whereabouts = slot->source->whereabouts();
     status.last_duration = std::chrono::duration_cast<std::chrono::microseconds>(slot->last_duration);
     status.samples = slot->served != nullptr ? slot->served->sample_count() : 0;
+    status.series = slot->applied.series;
+    status.max_series = slot->rules.max_series();
     status.bytes = slot->served != nullptr ? slot->served->size_bytes() : 0;
     status.attempts = slot->attempts;
     status.failures = slot->failures;
@@ -326,13 +438,11 @@ std::string Scraper::explain(const Selection& selection) const {
   return all;
 }
 
-std::vector<MetricSpec> Scraper::specs() const {
-  std::vector<MetricSpec> all;
-  for (const auto& slot : impl_->slots()) {
-    const auto specs = slot->source->specs();
-    all.insert(all.end(), specs.begin(), specs.end());
-  }
-  all.insert(all.end(), std::begin(own_specs), std::end(own_specs));
+std::vector<KnownMetric> Scraper::specs() const {
+  std::vector<KnownMetric> all;
+  for (const auto& slot : impl_->slots())
+    for (const auto& spec : slot->source->specs()) all.push_back({slot->source->id().kind, spec});
+  for (const auto& spec : own_specs) all.push_back({"agent", spec});
   return all;
 }
 

@@ -1,6 +1,7 @@
 // Asks every Source for its Snapshot within one deadline and merges what came: single flight per source, one page.
 #pragma once
 
+#include "agent/scrape/series_rules.hpp"
 #include "agent/scrape/source.hpp"
 #include "lib/base/deadline.hpp"
 #include "lib/metrics/snapshot.hpp"
@@ -30,6 +31,7 @@ struct Selection {
 struct ScraperOptions {
   /// Attempts that began less than this ago are shared instead of repeated.
   std::chrono::milliseconds min_interval{1000};
+  RuleOptions rules = {};  ///< Of sources that are added without rules of their own, and of the scraper's own families.
 };
 
 /// What is known of one source, for the status page and the control socket.
@@ -43,7 +45,8 @@ struct SourceStatus {
   std::chrono::microseconds last_duration{0};
   std::optional<std::chrono::seconds> state_age;  ///< Since it came up or went down; nothing: never collected.
   Whereabouts whereabouts;
-  std::size_t samples = 0, bytes = 0;  ///< Of the snapshot served last.
+  std::size_t samples = 0, bytes = 0;      ///< Of the snapshot served last.
+  std::size_t series = 0, max_series = 0;  ///< After the rules and before the limit; and the limit, 0: none.
   std::uint64_t attempts = 0, failures = 0;
 };
 
@@ -51,6 +54,13 @@ struct SourceStatus {
 struct TargetChange {
   SourceId id;
   std::unique_ptr<Source> source;
+  RuleOptions rules;
+};
+
+/// A family of the catalogue and the kind of the sources that have it.
+struct KnownMetric {
+  std::string kind;
+  metrics::MetricSpec spec;  ///< Its texts stay as long as the scraper.
 };
 
 /// Loop thread only.
@@ -61,7 +71,9 @@ class Scraper {
   Scraper(const Scraper&) = delete;
   Scraper& operator=(const Scraper&) = delete;
 
+  /// With the rules of the options; max_series is for sources that are targets.
   void add(std::unique_ptr<Source> source);
+  void add(std::unique_ptr<Source> source, RuleOptions rules);
 
   /// Has these targets and no others from now on, in this order, before what is no target (push, agent). Attempts that
   /// are under way go on: the scrapes that wait for them get their answer. What was counted of a target stays with its
@@ -79,8 +91,8 @@ class Scraper {
   [[nodiscard]] std::vector<SourceStatus> status() const;
   /// @return explain() of the selected sources, each below its kind and name.
   [[nodiscard]] std::string explain(const Selection& selection) const;
-  /// @return the sources' specs, in the order they were added, and the scraper's own.
-  [[nodiscard]] std::vector<metrics::MetricSpec> specs() const;
+  /// @return the sources' specs, in the order they were added, and the scraper's own, of kind "agent".
+  [[nodiscard]] std::vector<KnownMetric> specs() const;
 
  private:
   class Impl;

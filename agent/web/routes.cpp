@@ -27,9 +27,9 @@ struct View {
   std::string_view kind;  ///< Of the sources it shows.
 };
 constexpr View view_table[] = {
-    {"redis", "redis"}, {"postgres", "postgres"}, {"pgbouncer", "pgbouncer"}, {"api", "push"}};
-constexpr std::array<std::string_view, 5> known_kinds{"redis", "postgres", "pgbouncer", "push", "agent"};
-constexpr std::array<std::string_view, 3> target_kinds{"redis", "postgres", "pgbouncer"};
+    {"redis", "redis"}, {"postgres", "postgres"}, {"pgbouncer", "pgbouncer"}, {"host", "host"}, {"api", "push"}};
+constexpr std::array<std::string_view, 6> known_kinds{"redis", "postgres", "pgbouncer", "host", "push", "agent"};
+constexpr std::array<std::string_view, 4> target_kinds{"redis", "postgres", "pgbouncer", "host"};
 
 /// An embedded file of the status page.
 struct Asset {
@@ -144,6 +144,7 @@ constexpr Route routes[] = {
     {"/metrics/redis", reading, &Site::view},
     {"/metrics/postgres", reading, &Site::view},
     {"/metrics/pgbouncer", reading, &Site::view},
+    {"/metrics/host", reading, &Site::view},
     {"/metrics/api", reading, &Site::view},
     {"/probe", reading, &Site::probe},
     {"/scrape", reading, &Site::scrape_once},

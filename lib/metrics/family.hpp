@@ -4,6 +4,7 @@
 
 #include "lib/metrics/spec.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -30,6 +31,8 @@ struct LabelSet {
 
 /// @return the text of the LabelSet of these pairs, to be kept between snapshots; see SnapshotBuilder::prepared().
 [[nodiscard]] std::string label_text(std::span<const Label> labels);
+/// Appends the text of a label set without the pairs of these names.
+void append_without(std::string& out, LabelSet labels, std::span<const std::string> names);
 /// @return the pairs of a label set, unescaped; for the readers that are not in a hurry (protobuf, status page).
 [[nodiscard]] std::vector<std::pair<std::string, std::string>> decode(LabelSet labels);
 
@@ -64,6 +67,12 @@ struct Exemplar {
   double timestamp_seconds = 0;  ///< Unix time, 0 = none.
   LabelSet labels;               ///< At most 128 characters (OpenMetrics 1.0, "Exemplars").
 };
+
+struct Family;
+
+/// @return how many series a server makes of the family: one a scalar sample, and those of buckets, quantiles, sum and
+/// count of a distribution.
+[[nodiscard]] std::size_t series_count(const Family& family) noexcept;
 
 /// One family of a Snapshot: columns of equal length, in the order the samples were added.
 struct Family {

@@ -141,6 +141,15 @@ std::string label_text(std::span<const Label> labels) {
   return out;
 }
 
+void append_without(std::string& out, LabelSet labels, std::span<const std::string> names) {
+  const auto begin = out.size();
+  for_each_label(labels, [&](std::string_view name, std::string_view escaped) {
+    if (std::find(names.begin(), names.end(), name) != names.end()) return;
+    if (out.size() > begin) out += ',';
+    out.append(name).append("=\"").append(escaped) += '"';
+  });
+}
+
 std::vector<std::pair<std::string, std::string>> decode(LabelSet labels) {
   std::vector<std::pair<std::string, std::string>> pairs;
   for_each_label(labels, [&](std::string_view name, std::string_view escaped) {

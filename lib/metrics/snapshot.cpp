@@ -58,6 +58,23 @@ const Family* Snapshot::find(std::string_view name) const noexcept {
   return found == families_.end() ? nullptr : &*found;
 }
 
+std::size_t series_count(const Family& family) noexcept {
+  if (family.distributions.empty()) return family.labels.size();
+  const std::size_t beside = family.type == MetricType::histogram ? 3 : 2;  // +Inf, sum and count; or the latter two
+  std::size_t count = 0;
+  for (const auto& distribution : family.distributions) count += distribution.bounds.size() + beside;
+  return count;
+}
+
+void Snapshot::edit(const std::function<bool(Family&, Arena&)>& keeps) {
+  sample_count_ = 0;
+  std::erase_if(families_, [&](Family& family) {
+    const bool stays = keeps(family, arena_) && !family.labels.empty();
+    if (stays) sample_count_ += family.labels.size();
+    return !stays;
+  });
+}
+
 void FamilyBuilder::add(double value) {
   add(builder_->constant_set_, value);
 }

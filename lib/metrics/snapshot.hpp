@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <initializer_list>
 #include <memory>
 #include <span>
@@ -32,6 +33,10 @@ class Snapshot {
   [[nodiscard]] std::size_t size_bytes() const noexcept;
   /// @return the family of that name or nullptr; linear, for tests and the status page.
   [[nodiscard]] const Family* find(std::string_view name) const noexcept;
+
+  /// Shows every family to `keeps`, which may change its columns, and takes those out for which it returns false; for
+  /// the time before the snapshot is shared. What is put into a column has to live in that arena.
+  void edit(const std::function<bool(Family&, Arena&)>& keeps);
 
  private:
   friend class SnapshotBuilder;

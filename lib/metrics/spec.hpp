@@ -22,6 +22,9 @@ struct MetricSpec {
   MetricType type = MetricType::unknown;
   std::string_view unit;  ///< OpenMetrics UNIT ("seconds", "bytes") or empty; written only if the name ends in it.
   std::string_view help;  ///< One sentence; what a reader of a dashboard needs to know.
+  /// The names of its labels, sorted, with commas between; "*": they depend on the target. Without those that a whole
+  /// target carries, and without le and quantile. For the catalogue only.
+  std::string_view labels = {};
 };
 
 }  // namespace midst::metrics

@@ -10,17 +10,19 @@ namespace {
 using metrics::MetricSpec;
 using metrics::MetricType;
 
-constexpr MetricSpec lines{"midst_push_lines_total", MetricType::counter, "", "StatsD lines read, by way they came."};
+constexpr MetricSpec lines{"midst_push_lines_total", MetricType::counter, "", "StatsD lines read, by way they came.",
+                           "protocol"};
 constexpr MetricSpec packets{"midst_push_packets_total", MetricType::counter, "",
-                             "Datagrams read, and frames or reads of StatsD streams."};
-constexpr MetricSpec bytes{"midst_push_statsd_bytes_total", MetricType::counter, "bytes",
-                           "Bytes of StatsD lines read."};
+                             "Datagrams read, and frames or reads of StatsD streams.", "protocol"};
+constexpr MetricSpec bytes{"midst_push_statsd_bytes_total", MetricType::counter, "bytes", "Bytes of StatsD lines read.",
+                           "protocol"};
 constexpr MetricSpec truncated{"midst_push_truncated_packets_total", MetricType::counter, "",
-                               "Datagrams longer than the agent reads; what was cut off is lost."};
+                               "Datagrams longer than the agent reads; what was cut off is lost.", "protocol"};
 constexpr MetricSpec line_errors{"midst_push_line_errors_total", MetricType::counter, "",
-                                 "StatsD lines, or single values of them, that were dropped, by reason."};
+                                 "StatsD lines, or single values of them, that were dropped, by reason.", "reason"};
 constexpr MetricSpec tag_errors{"midst_push_tag_errors_total", MetricType::counter, "",
-                                "Tags that were dropped (malformed, bare) or joined (duplicate); their lines count."};
+                                "Tags that were dropped (malformed, bare) or joined (duplicate); their lines count.",
+                                "reason"};
 constexpr MetricSpec skipped{"midst_push_skipped_sections_total", MetricType::counter, "",
                              "Sections of StatsD lines that are not known here and were passed over."};
 constexpr MetricSpec timestamps{"midst_push_ignored_timestamps_total", MetricType::counter, "",
@@ -28,17 +30,18 @@ constexpr MetricSpec timestamps{"midst_push_ignored_timestamps_total", MetricTyp
 constexpr MetricSpec by_rule{"midst_push_dropped_by_rule_total", MetricType::counter, "",
                              "StatsD lines that a mapping rule drops."};
 constexpr MetricSpec overflow{"midst_push_overflow_total", MetricType::counter, "",
-                              "StatsD samples counted in an overflow series, by the limit that was reached."};
+                              "StatsD samples counted in an overflow series, by the limit that was reached.", "reason"};
 constexpr MetricSpec contexts{"midst_push_contexts", MetricType::gauge, "", "Series held for StatsD clients."};
 constexpr MetricSpec context_bytes{"midst_push_context_bytes", MetricType::gauge, "bytes",
                                    "Memory of the series of StatsD clients, about."};
 constexpr MetricSpec memo{"midst_push_line_cache_bytes", MetricType::gauge, "bytes",
                           "Memory of the known forms of StatsD lines, about."};
-constexpr MetricSpec events{"midst_push_events_total", MetricType::counter, "", "DogStatsD events, by alert type."};
+constexpr MetricSpec events{"midst_push_events_total", MetricType::counter, "", "DogStatsD events, by alert type.",
+                            "alert_type"};
 constexpr MetricSpec stream_clients{"midst_push_stream_clients", MetricType::gauge, "",
                                     "StatsD clients connected to the stream socket."};
 constexpr MetricSpec stream_ends{"midst_push_stream_disconnects_total", MetricType::counter, "",
-                                 "Ended connections of the StatsD stream socket, by reason."};
+                                 "Ended connections of the StatsD stream socket, by reason.", "reason"};
 
 constexpr MetricSpec client_row(std::string_view name, std::string_view help) {
   return {name, MetricType::counter, "", help};

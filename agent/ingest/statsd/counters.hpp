@@ -53,7 +53,7 @@ void write(metrics::SnapshotBuilder& builder, const Counters& counters, const Ta
 
 inline constexpr metrics::MetricSpec service_check{
     "midst_service_check", metrics::MetricType::gauge, "",
-    "Last status of a DogStatsD service check: 0 ok, 1 warning, 2 critical, 3 unknown."};
+    "Last status of a DogStatsD service check: 0 ok, 1 warning, 2 critical, 3 unknown.", "name"};
 
 /// A count that DogStatsD clients keep of themselves and send along.
 struct ClientReport {

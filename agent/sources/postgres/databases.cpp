@@ -19,11 +19,12 @@ using metrics::MetricType;
 using Clock = std::chrono::steady_clock;
 
 constexpr MetricSpec database_up{"midst_pg_database_up", MetricType::gauge, "",
-                                 "Whether the last visit to a database besides the connected one succeeded."};
+                                 "Whether the last visit to a database besides the connected one succeeded.",
+                                 "datname"};
 constexpr MetricSpec database_age{"midst_pg_database_age_seconds", MetricType::gauge, "seconds",
-                                  "Time since the last successful visit to the database."};
+                                  "Time since the last successful visit to the database.", "datname"};
 constexpr MetricSpec database_errors{"midst_pg_database_errors_total", MetricType::counter, "",
-                                     "Visits to databases that failed, by reason."};
+                                     "Visits to databases that failed, by reason.", "reason"};
 constexpr MetricSpec connections{"midst_pg_database_connections", MetricType::gauge, "",
                                  "Connections held to databases besides the connected one."};
 constexpr MetricSpec connections_limit{"midst_pg_database_connections_limit", MetricType::gauge, "",

@@ -1,6 +1,7 @@
 // One [[pgbouncer]] of the configuration, as the source takes it.
 #pragma once
 
+#include "agent/scrape/series_rules.hpp"
 #include "agent/sources/postgres/server_limits.hpp"
 #include "agent/sources/postgres/treatment.hpp"
 #include "lib/metrics/snapshot.hpp"
@@ -21,6 +22,7 @@ struct PgbouncerOptions {
   pq::Conninfo conninfo;      ///< dbname is "pgbouncer" unless given; the user is one of stats_users or admin_users.
   pq::PasswordProvider password;           ///< Empty: the conninfo's own.
   metrics::OwnedLabels constant_labels;    ///< On every sample of this target.
+  scrape::RuleOptions rules;               ///< Which of its series the page has; for the Scraper.
   std::map<std::string, bool> collectors;  ///< Overrides by collector name; see pgbouncer_collectors().
   std::map<std::string, std::chrono::milliseconds, std::less<>> ttl;  ///< By collector, instead of its own.
   Limits limits;                                                      ///< Those of pools, users and clients.

@@ -1,6 +1,7 @@
 #include "agent/sources/postgres/pgbouncer_source.hpp"
 
 #include "agent/sources/postgres/catalog.hpp"
+#include "agent/sources/postgres/label_names.hpp"
 #include "agent/sources/postgres/pgbouncer/process.hpp"
 #include "agent/sources/postgres/rows_view.hpp"
 #include "lib/base/log.hpp"
@@ -20,21 +21,23 @@ using metrics::SnapshotBuilder;
 
 constexpr MetricSpec up{"pgbouncer_up", MetricType::gauge, "",
                         "Whether the console answered statistics, pools, databases and lists at this scrape."};
-constexpr MetricSpec version_info{"pgbouncer_version_info", MetricType::gauge, "", "Version, as a label."};
+constexpr MetricSpec version_info{"pgbouncer_version_info", MetricType::gauge, "", "Version, as a label.", "version"};
 constexpr MetricSpec build_info{"pgbouncer_exporter_build_info", MetricType::gauge, "",
-                                "Version of the program that stands in for pgbouncer_exporter."};
+                                "Version of the program that stands in for pgbouncer_exporter.", "version"};
 constexpr MetricSpec success{"midst_pgbouncer_collector_success", MetricType::gauge, "",
-                             "Whether the last attempt to ask the SHOW command succeeded."};
+                             "Whether the last attempt to ask the SHOW command succeeded.", "collector"};
 constexpr MetricSpec duration{"midst_pgbouncer_collector_duration_seconds", MetricType::gauge, "seconds",
-                              "How long the last answer to the SHOW command took."};
+                              "How long the last answer to the SHOW command took.", "collector"};
 constexpr MetricSpec age{"midst_pgbouncer_collector_age_seconds", MetricType::gauge, "seconds",
-                         "How long ago what the page shows of a SHOW command was asked."};
+                         "How long ago what the page shows of a SHOW command was asked.", "collector"};
 constexpr MetricSpec interval{"midst_pgbouncer_collector_interval_seconds", MetricType::gauge, "seconds",
-                              "How long an answer is served again: its ttl, or longer when it takes long."};
+                              "How long an answer is served again: its ttl, or longer when it takes long.",
+                              "collector"};
 constexpr MetricSpec errors_total{"midst_pgbouncer_collector_errors_total", MetricType::counter, "",
-                                  "SHOW commands that failed, by reason."};
+                                  "SHOW commands that failed, by reason.", "collector,reason"};
 constexpr MetricSpec skipped_total{"midst_pgbouncer_values_skipped_total", MetricType::counter, "",
-                                   "Values (unreadable) and rows (row_limit) of an answer that were left out."};
+                                   "Values (unreadable) and rows (row_limit) of an answer that were left out.",
+                                   "collector,reason"};
 constexpr MetricSpec own_specs[] = {up,  version_info, build_info,   success,      duration,
                                     age, interval,     errors_total, skipped_total};
 
@@ -121,6 +124,9 @@ std::vector<MetricSpec> PgbouncerSource::specs() const {
   }
   specs.insert(specs.end(), Saturation::specs().begin(), Saturation::specs().end());
   if (!options_.pid_file.empty()) specs.insert(specs.end(), process_specs().begin(), process_specs().end());
+  std::vector<const Collector*> collectors;
+  for (const auto& command : commands_) collectors.push_back(&command.memory.collector());
+  add_label_names(collectors, Edition::current, specs);
   return specs;
 }
 

@@ -1,6 +1,7 @@
 // One [[postgres]] of the configuration, as the source takes it.
 #pragma once
 
+#include "agent/scrape/series_rules.hpp"
 #include "agent/sources/postgres/custom/definition.hpp"
 #include "agent/sources/postgres/server_limits.hpp"
 #include "agent/sources/postgres/treatment.hpp"
@@ -53,6 +54,7 @@ struct PostgresOptions {
   pq::Conninfo conninfo;                   ///< Where and as whom; the connected database is the first one shown.
   pq::PasswordProvider password;           ///< Empty: the conninfo's own.
   metrics::OwnedLabels constant_labels;    ///< On every sample of this target.
+  scrape::RuleOptions rules;               ///< Which of its series the page has; for the Scraper.
   std::map<std::string, bool> collectors;  ///< Overrides by collector name; see postgres_collectors().
   Pace pace;
   DatabaseChoice databases;

@@ -3,6 +3,7 @@
 #include "agent/sources/postgres/catalog.hpp"
 #include "agent/sources/postgres/custom/collector.hpp"
 #include "agent/sources/postgres/explain.hpp"
+#include "agent/sources/postgres/label_names.hpp"
 #include "agent/sources/postgres/rows_view.hpp"
 #include "agent/sources/postgres/top/statement_texts.hpp"
 #include "agent/sources/postgres/top/wait_samples.hpp"
@@ -28,22 +29,26 @@ constexpr MetricSpec scrape_duration{"pg_exporter_last_scrape_duration_seconds",
 constexpr MetricSpec scrapes_total{"pg_exporter_scrapes_total", MetricType::counter, "",
                                    "Collections attempted since the start."};
 constexpr MetricSpec build_info{"postgres_exporter_build_info", MetricType::gauge, "",
-                                "Version of the program that stands in for postgres_exporter."};
+                                "Version of the program that stands in for postgres_exporter.", "version"};
 constexpr MetricSpec success{"pg_scrape_collector_success", MetricType::gauge, "",
-                             "Whether the collector's last attempt succeeded."};
+                             "Whether the collector's last attempt succeeded.", "collector"};
 constexpr MetricSpec duration{"pg_scrape_collector_duration_seconds", MetricType::gauge, "seconds",
                               "Time from the answer before it in the pipeline to the collector's last answer, at its "
-                              "last attempt: its share of the one round trip."};
+                              "last attempt: its share of the one round trip.",
+                              "collector"};
 constexpr MetricSpec age{"midst_pg_collector_age_seconds", MetricType::gauge, "seconds",
                          "How long ago what the page shows of a collector was asked; datname is empty for what is "
-                         "told of the whole server."};
+                         "told of the whole server.",
+                         "collector,datname"};
 constexpr MetricSpec interval{"midst_pg_collector_interval_seconds", MetricType::gauge, "seconds",
                               "How long an answer of the collector is served again: its ttl, or longer when its cost "
-                              "is more than its share."};
+                              "is more than its share.",
+                              "collector,datname"};
 constexpr MetricSpec errors_total{"midst_pg_collector_errors_total", MetricType::counter, "",
-                                  "Failed attempts of a collector, by reason."};
+                                  "Failed attempts of a collector, by reason.", "collector,reason"};
 constexpr MetricSpec skipped_total{"midst_pg_values_skipped_total", MetricType::counter, "",
-                                   "Values (unreadable) and rows (row_limit) of a collector that were left out."};
+                                   "Values (unreadable) and rows (row_limit) of a collector that were left out.",
+                                   "collector,reason"};
 constexpr MetricSpec backend_seconds{
     "midst_pg_backend_seconds_total", MetricType::counter, "seconds",
     "Time that the server's processes have worked for this agent, by their own clock."};
@@ -198,6 +203,10 @@ std::vector<MetricSpec> PostgresSource::specs() const {
   specs.insert(specs.end(), Databases::specs().begin(), Databases::specs().end());
   if (options_.pace.sample_interval.count() > 0)
     specs.insert(specs.end(), WaitSamples::specs().begin(), WaitSamples::specs().end());
+  const Collector instance{.name = {}, .queries = std::span(&instance_query(), 1), .has_server_label = true};
+  auto collectors = catalogue_;
+  collectors.push_back(&instance);
+  add_label_names(collectors, options_.compat == Compat::v0_11 ? Edition::v0_11 : Edition::current, specs);
   return specs;
 }
 

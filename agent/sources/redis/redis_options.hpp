@@ -1,6 +1,7 @@
 // One [[redis]] of the configuration, as the source takes it.
 #pragma once
 
+#include "agent/scrape/series_rules.hpp"
 #include "agent/sources/redis/commands/acl_log.hpp"
 #include "agent/sources/redis/commands/all_settings.hpp"
 #include "agent/sources/redis/commands/clients.hpp"
@@ -42,6 +43,7 @@ struct RedisOptions {
   redis::LoginProvider login;                   ///< Asked at each connect; unset: the login of the URI.
   redis::ConnectionOptions connection;          ///< Client name, TLS, reply limit, back-off.
   metrics::OwnedLabels constant_labels;         ///< On every sample of this target.
+  scrape::RuleOptions rules;                    ///< Which of its series the page has; for the Scraper.
   std::string metric_namespace = "redis";       ///< What the names of its metrics begin with.
   RedisProfile profile = RedisProfile::full;    ///< vitals: a few dozen families, whatever the server has.
   bool has_instance_role = false;               ///< Whether every sample carries the label instance_role.

@@ -270,7 +270,12 @@ constexpr Query show_many(std::string_view name, std::string_view sql, std::span
 }
 
 constexpr Query stats_totals_query[] = {show("stats_totals", "SHOW STATS_TOTALS", stats_totals)};
-constexpr Query pools_query[] = {show_many("pools", "SHOW POOLS", pools, most_pools)};
+constexpr OptionalColumn since_1_24[] = {{{}, "load_balance_hosts"}};
+constexpr Query with_optional(Query query, std::span<const OptionalColumn> optional) {
+  query.optional = optional;
+  return query;
+}
+constexpr Query pools_query[] = {with_optional(show_many("pools", "SHOW POOLS", pools, most_pools), since_1_24)};
 constexpr Query databases_query[] = {show("databases", "SHOW DATABASES", databases)};
 constexpr Query lists_query[] = {show_pairs("lists", "SHOW LISTS", lists)};
 constexpr Query config_query[] = {show_pairs("config", "SHOW CONFIG", config)};

@@ -20,25 +20,28 @@ struct Families {
   bool has_closing;  ///< Only servers are closed when they are free again.
 };
 
-constexpr Families clients{{"pgbouncer_client_connections", MetricType::gauge, "",
-                            "Client connections by database, user, application name and state."},
-                           {"pgbouncer_client_prepared_statements", MetricType::gauge, "",
-                            "Prepared statements that clients hold (1.21 and later)."},
-                           {"pgbouncer_client_tls_connections", MetricType::gauge, "", "Client connections over TLS."},
-                           {"pgbouncer_client_replication_connections", MetricType::gauge, "",
-                            "Client connections that replicate (1.23 and later)."},
-                           {},
-                           false};
-constexpr Families servers{{"pgbouncer_server_connections", MetricType::gauge, "",
-                            "Server connections by database, user, application name of the linked client and state."},
-                           {"pgbouncer_server_prepared_statements", MetricType::gauge, "",
-                            "Prepared statements on server connections (1.21 and later)."},
-                           {"pgbouncer_server_tls_connections", MetricType::gauge, "", "Server connections over TLS."},
-                           {"pgbouncer_server_replication_connections", MetricType::gauge, "",
-                            "Server connections that replicate (1.23 and later)."},
-                           {"pgbouncer_server_closing_connections", MetricType::gauge, "",
-                            "Server connections that are closed as soon as they are free (1.9 and later)."},
-                           true};
+constexpr Families clients{
+    {"pgbouncer_client_connections", MetricType::gauge, "",
+     "Client connections by database, user, application name and state.", "application_name,database,state,user"},
+    {"pgbouncer_client_prepared_statements", MetricType::gauge, "",
+     "Prepared statements that clients hold (1.21 and later).", "database,user"},
+    {"pgbouncer_client_tls_connections", MetricType::gauge, "", "Client connections over TLS.", "database,user"},
+    {"pgbouncer_client_replication_connections", MetricType::gauge, "",
+     "Client connections that replicate (1.23 and later).", "database,user"},
+    {},
+    false};
+constexpr Families servers{
+    {"pgbouncer_server_connections", MetricType::gauge, "",
+     "Server connections by database, user, application name of the linked client and state.",
+     "application_name,database,state,user"},
+    {"pgbouncer_server_prepared_statements", MetricType::gauge, "",
+     "Prepared statements on server connections (1.21 and later).", "database,user"},
+    {"pgbouncer_server_tls_connections", MetricType::gauge, "", "Server connections over TLS.", "database,user"},
+    {"pgbouncer_server_replication_connections", MetricType::gauge, "",
+     "Server connections that replicate (1.23 and later).", "database,user"},
+    {"pgbouncer_server_closing_connections", MetricType::gauge, "",
+     "Server connections that are closed as soon as they are free (1.9 and later).", "database,user"},
+    true};
 
 /// (database, user, application_name, state), and (database, user).
 using Group = std::array<std::string, 4>;

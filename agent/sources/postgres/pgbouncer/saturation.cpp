@@ -16,16 +16,18 @@ using metrics::SnapshotBuilder;
 constexpr MetricSpec saturation{
     "midst_pgbouncer_pool_saturation_ratio", MetricType::gauge, "",
     "Servers in use by what limits them, as the nearest limit has it: the pool's size with its reserve, the database's "
-    "connections or the user's."};
+    "connections or the user's.",
+    "database,user"};
 constexpr MetricSpec pool_limit{"midst_pgbouncer_pool_limit_connections", MetricType::gauge, "",
-                                "Servers that the pool may have at most by all of its limits."};
+                                "Servers that the pool may have at most by all of its limits.", "database,user"};
 constexpr MetricSpec server_connections{
     "midst_pgbouncer_postgres_connections_ratio", MetricType::gauge, "",
-    "Server connections of the pools by the connections that the Postgres target grants to everybody."};
+    "Server connections of the pools by the connections that the Postgres target grants to everybody.", "postgres"};
 constexpr MetricSpec server_demand{
     "midst_pgbouncer_postgres_demand_ratio", MetricType::gauge, "",
     "Server connections that the pools there are may open at most by those that the Postgres target grants to "
-    "everybody; above 1 the pools together can exhaust it."};
+    "everybody; above 1 the pools together can exhaust it.",
+    "postgres"};
 constexpr MetricSpec all_specs[] = {saturation, pool_limit, server_connections, server_demand};
 
 /// PgBouncer's own database: the console. It has no servers.

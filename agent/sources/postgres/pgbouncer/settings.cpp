@@ -12,7 +12,8 @@ using metrics::MetricSpec;
 using metrics::MetricType;
 
 constexpr MetricSpec config_info{"pgbouncer_config_info", MetricType::gauge, "",
-                                 "Settings that are words, as labels: how pools, logins and TLS are meant to work."};
+                                 "Settings that are words, as labels: how pools, logins and TLS are meant to work.",
+                                 "*"};
 /// None of them can hold a secret.
 constexpr std::string_view words[] = {"pool_mode", "auth_type", "client_tls_sslmode", "server_tls_sslmode"};
 

@@ -16,9 +16,11 @@ constexpr std::string_view other = "_other";
 constexpr MetricSpec samples_total{
     "pg_ash_samples_total", MetricType::counter, "",
     "Busy backends seen by the sampler, by what they waited for; CPU is no wait. Divided by the looks: how many at a "
-    "time."};
+    "time.",
+    "backend_type,datname,wait_event,wait_event_type"};
 constexpr MetricSpec query_samples_total{"pg_ash_query_samples_total", MetricType::counter, "",
-                                         "Busy backends seen by the sampler, by the statement they ran."};
+                                         "Busy backends seen by the sampler, by the statement they ran.",
+                                         "datname,queryid"};
 constexpr MetricSpec ticks_total{"pg_ash_ticks_total", MetricType::counter, "", "Looks of the sampler."};
 constexpr MetricSpec missed_total{"pg_ash_missed_ticks_total", MetricType::counter, "",
                                   "Looks of the sampler that were due and did not take place or failed."};

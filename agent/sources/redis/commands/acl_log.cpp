@@ -19,7 +19,7 @@ using redis::Reply;
 
 // clang-format off
 // Labels reason, user.
-constexpr MetricSpec denials{"redis_acl_log_denials_total", MetricType::counter, "", "Denials that the ACL log told of since the agent first saw the server, by reason (auth, command, key, channel) and user."};
+constexpr MetricSpec denials{"redis_acl_log_denials_total", MetricType::counter, "", "Denials that the ACL log told of since the agent first saw the server, by reason (auth, command, key, channel) and user.", "reason,user"};
 constexpr MetricSpec lost{"redis_acl_log_lost_entries_total", MetricType::counter, "", "Entries that left the ACL log before the agent could read them; known since Redis 7.2."};
 // clang-format on
 

@@ -16,8 +16,8 @@ using metrics::MetricType;
 using redis::Reply;
 
 // clang-format off
-constexpr MetricSpec config_key_value{"redis_config_key_value", MetricType::gauge, "", "A setting and its value. Always 1."};
-constexpr MetricSpec config_value{"redis_config_value", MetricType::gauge, "", "The value of a setting that is a number."};
+constexpr MetricSpec config_key_value{"redis_config_key_value", MetricType::gauge, "", "A setting and its value. Always 1.", "key,value"};
+constexpr MetricSpec config_value{"redis_config_value", MetricType::gauge, "", "The value of a setting that is a number.", "key"};
 // clang-format on
 
 /// Settings that would be secret by a word of their name, but hold none. Redis 7.0 redis.conf.

@@ -20,21 +20,21 @@ using metrics::MetricType;
 using metrics::SnapshotBuilder;
 
 // clang-format off
-constexpr MetricSpec by_name{"redis_connected_clients_by_name", MetricType::gauge, "", "Connected clients by the name they gave themselves (CLIENT SETNAME); rare names are \"other\"."};
-constexpr MetricSpec by_user{"redis_connected_clients_by_user", MetricType::gauge, "", "Connected clients by ACL user; users with few clients are \"other\"."};
-constexpr MetricSpec by_library{"redis_connected_clients_by_library", MetricType::gauge, "", "Connected clients by the library they named and its version (CLIENT SETINFO)."};
-constexpr MetricSpec by_network{"redis_connected_clients_by_network", MetricType::gauge, "", "Connected clients by the address or network they come from; \"unix\" for the Unix socket."};
-constexpr MetricSpec by_type{"redis_connected_clients_by_type", MetricType::gauge, "", "Connected clients by what they are to the server: normal, pubsub, replica, master or monitor."};
-constexpr MetricSpec by_state{"redis_connected_clients_by_state", MetricType::gauge, "", "Connected clients in a state that their flags tell; a client can be in several."};
+constexpr MetricSpec by_name{"redis_connected_clients_by_name", MetricType::gauge, "", "Connected clients by the name they gave themselves (CLIENT SETNAME); rare names are \"other\".", "name"};
+constexpr MetricSpec by_user{"redis_connected_clients_by_user", MetricType::gauge, "", "Connected clients by ACL user; users with few clients are \"other\".", "user"};
+constexpr MetricSpec by_library{"redis_connected_clients_by_library", MetricType::gauge, "", "Connected clients by the library they named and its version (CLIENT SETINFO).", "lib_name,lib_ver"};
+constexpr MetricSpec by_network{"redis_connected_clients_by_network", MetricType::gauge, "", "Connected clients by the address or network they come from; \"unix\" for the Unix socket.", "network"};
+constexpr MetricSpec by_type{"redis_connected_clients_by_type", MetricType::gauge, "", "Connected clients by what they are to the server: normal, pubsub, replica, master or monitor.", "type"};
+constexpr MetricSpec by_state{"redis_connected_clients_by_state", MetricType::gauge, "", "Connected clients in a state that their flags tell; a client can be in several.", "state"};
 constexpr MetricSpec max_idle{"redis_connected_clients_max_idle_seconds", MetricType::gauge, "seconds", "Longest time since the last command of a normal client; subscribers and replicas wait by nature and do not count."};
 constexpr MetricSpec max_age{"redis_connected_clients_max_age_seconds", MetricType::gauge, "seconds", "How long the oldest connection has been open."};
 constexpr MetricSpec max_output{"redis_connected_clients_max_output_buffer_bytes", MetricType::gauge, "bytes", "Largest output buffer of a client: replies it has not taken yet."};
 constexpr MetricSpec max_memory{"redis_connected_clients_max_memory_bytes", MetricType::gauge, "bytes", "Memory of the client that takes most of it, buffers included."};
 constexpr MetricSpec all_memory{"redis_connected_clients_memory_bytes", MetricType::gauge, "bytes", "Memory of all clients, buffers included."};
 
-constexpr MetricSpec client_info{"redis_connected_client_info", MetricType::gauge, "", "A connected client: its name, flags, database, host, user. Always 1."};
-constexpr MetricSpec client_created{"redis_connected_client_created_at_timestamp", MetricType::gauge, "", "Unix time at which the client connected."};
-constexpr MetricSpec client_idle{"redis_connected_client_idle_since_timestamp", MetricType::gauge, "", "Unix time of the client's last command."};
+constexpr MetricSpec client_info{"redis_connected_client_info", MetricType::gauge, "", "A connected client: its name, flags, database, host, user. Always 1.", "db,flags,host,id,name,port?,resp?,user?"};
+constexpr MetricSpec client_created{"redis_connected_client_created_at_timestamp", MetricType::gauge, "", "Unix time at which the client connected.", "id,name"};
+constexpr MetricSpec client_idle{"redis_connected_client_idle_since_timestamp", MetricType::gauge, "", "Unix time of the client's last command.", "id,name"};
 
 /// The numbers of a client that are copied as they are.
 struct Number {
@@ -43,16 +43,16 @@ struct Number {
   MetricSpec spec;
 };
 constexpr Number numbers[] = {
-    {"omem", &Client::output_memory_bytes, {"redis_connected_client_output_buffer_memory_usage_bytes", MetricType::gauge, "bytes", "Memory of the client's output buffer."}},
-    {"tot-mem", &Client::memory_bytes, {"redis_connected_client_total_memory_consumed_bytes", MetricType::gauge, "bytes", "Memory of the client, buffers included."}},
-    {"sub", &Client::channels, {"redis_connected_client_channel_subscriptions_count", MetricType::gauge, "", "Channels the client is subscribed to."}},
-    {"psub", &Client::patterns, {"redis_connected_client_pattern_matching_subscriptions_count", MetricType::gauge, "", "Channel patterns the client is subscribed to."}},
-    {"qbuf", &Client::query_bytes, {"redis_connected_client_query_buffer_length_bytes", MetricType::gauge, "bytes", "Bytes the client has sent that are not worked off yet."}},
-    {"qbuf-free", &Client::query_free_bytes, {"redis_connected_client_query_buffer_free_space_bytes", MetricType::gauge, "bytes", "Free bytes in the client's input buffer."}},
-    {"obl", &Client::output_bytes, {"redis_connected_client_output_buffer_length_bytes", MetricType::gauge, "bytes", "Bytes in the fixed part of the client's output buffer."}},
-    {"oll", &Client::output_list, {"redis_connected_client_output_list_length", MetricType::gauge, "", "Replies that are queued because the fixed output buffer is full."}},
-    {"ssub", &Client::shard_channels, {"redis_connected_client_shard_channel_subscriptions_count", MetricType::gauge, "", "Shard channels the client is subscribed to."}},
-    {"watch", &Client::watched_keys, {"redis_connected_client_shard_channel_watched_keys", MetricType::gauge, "", "Keys the client watches for a transaction."}},
+    {"omem", &Client::output_memory_bytes, {"redis_connected_client_output_buffer_memory_usage_bytes", MetricType::gauge, "bytes", "Memory of the client's output buffer.", "id,name"}},
+    {"tot-mem", &Client::memory_bytes, {"redis_connected_client_total_memory_consumed_bytes", MetricType::gauge, "bytes", "Memory of the client, buffers included.", "id,name"}},
+    {"sub", &Client::channels, {"redis_connected_client_channel_subscriptions_count", MetricType::gauge, "", "Channels the client is subscribed to.", "id,name"}},
+    {"psub", &Client::patterns, {"redis_connected_client_pattern_matching_subscriptions_count", MetricType::gauge, "", "Channel patterns the client is subscribed to.", "id,name"}},
+    {"qbuf", &Client::query_bytes, {"redis_connected_client_query_buffer_length_bytes", MetricType::gauge, "bytes", "Bytes the client has sent that are not worked off yet.", "id,name"}},
+    {"qbuf-free", &Client::query_free_bytes, {"redis_connected_client_query_buffer_free_space_bytes", MetricType::gauge, "bytes", "Free bytes in the client's input buffer.", "id,name"}},
+    {"obl", &Client::output_bytes, {"redis_connected_client_output_buffer_length_bytes", MetricType::gauge, "bytes", "Bytes in the fixed part of the client's output buffer.", "id,name"}},
+    {"oll", &Client::output_list, {"redis_connected_client_output_list_length", MetricType::gauge, "", "Replies that are queued because the fixed output buffer is full.", "id,name"}},
+    {"ssub", &Client::shard_channels, {"redis_connected_client_shard_channel_subscriptions_count", MetricType::gauge, "", "Shard channels the client is subscribed to.", "id,name"}},
+    {"watch", &Client::watched_keys, {"redis_connected_client_shard_channel_watched_keys", MetricType::gauge, "", "Keys the client watches for a transaction.", "id,name"}},
 };
 // clang-format on
 

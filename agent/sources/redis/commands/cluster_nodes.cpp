@@ -18,15 +18,15 @@ using Role = ClusterNode::Role;
 
 // clang-format off
 /// Labels node_id, address, hostname, role, master_id.
-constexpr MetricSpec node_info{"redis_cluster_node_info", MetricType::gauge, "", "A node of the cluster as this node sees it; the value is 1."};
+constexpr MetricSpec node_info{"redis_cluster_node_info", MetricType::gauge, "", "A node of the cluster as this node sees it; the value is 1.", "address,hostname,master_id,node_id,role"};
 /// Labels node_id, address; so have the next ones.
-constexpr MetricSpec node_link_up{"redis_cluster_node_link_up", MetricType::gauge, "", "1 while this node's cluster link to the node stands."};
-constexpr MetricSpec node_failed{"redis_cluster_node_failed", MetricType::gauge, "", "1 when the cluster agrees that the node has failed."};
-constexpr MetricSpec node_suspected{"redis_cluster_node_suspected", MetricType::gauge, "", "1 while this node suspects the node to have failed."};
-constexpr MetricSpec node_slots{"redis_cluster_node_slots", MetricType::gauge, "", "Hash slots that the node serves."};
-constexpr MetricSpec node_pong_age{"redis_cluster_node_pong_age_seconds", MetricType::gauge, "seconds", "Time from the node's last pong to this node until the view was taken, by the agent's clock."};
+constexpr MetricSpec node_link_up{"redis_cluster_node_link_up", MetricType::gauge, "", "1 while this node's cluster link to the node stands.", "address,node_id"};
+constexpr MetricSpec node_failed{"redis_cluster_node_failed", MetricType::gauge, "", "1 when the cluster agrees that the node has failed.", "address,node_id"};
+constexpr MetricSpec node_suspected{"redis_cluster_node_suspected", MetricType::gauge, "", "1 while this node suspects the node to have failed.", "address,node_id"};
+constexpr MetricSpec node_slots{"redis_cluster_node_slots", MetricType::gauge, "", "Hash slots that the node serves.", "address,node_id"};
+constexpr MetricSpec node_pong_age{"redis_cluster_node_pong_age_seconds", MetricType::gauge, "seconds", "Time from the node's last pong to this node until the view was taken, by the agent's clock.", "address,node_id"};
 /// Labels role, state.
-constexpr MetricSpec nodes_count{"redis_cluster_nodes", MetricType::gauge, "", "Nodes of the cluster by role and by what this node thinks of their state."};
+constexpr MetricSpec nodes_count{"redis_cluster_nodes", MetricType::gauge, "", "Nodes of the cluster by role and by what this node thinks of their state.", "role,state"};
 constexpr MetricSpec migrating_slots{"redis_cluster_migrating_slots", MetricType::gauge, "", "Hash slots that this node is handing over to another one."};
 constexpr MetricSpec importing_slots{"redis_cluster_importing_slots", MetricType::gauge, "", "Hash slots that this node is taking over from another one."};
 // clang-format on

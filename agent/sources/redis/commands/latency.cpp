@@ -22,12 +22,12 @@ using redis::Reply;
 
 // clang-format off
 // Label cmd.
-constexpr MetricSpec latencies{"redis_commands_latencies_usec", MetricType::histogram, "", "Calls by command and duration in microseconds; every command has the same buckets."};
+constexpr MetricSpec latencies{"redis_commands_latencies_usec", MetricType::histogram, "", "Calls by command and duration in microseconds; every command has the same buckets.", "cmd"};
 // Label event_name.
-constexpr MetricSpec latency_spike_last{"redis_latency_spike_last", MetricType::gauge, "", "Unix time of the event's last latency spike."};
-constexpr MetricSpec latency_spike_duration{"redis_latency_spike_duration_seconds", MetricType::gauge, "seconds", "Duration of the event's last latency spike."};
-constexpr MetricSpec latency_spike_max{"redis_latency_spike_max_seconds", MetricType::gauge, "seconds", "Longest latency spike of the event since the monitor was reset."};
-constexpr MetricSpec latency_spikes{"redis_latency_spikes_total", MetricType::counter, "", "Latency spikes of the event since the agent first saw the server; of several between two scrapes one is seen."};
+constexpr MetricSpec latency_spike_last{"redis_latency_spike_last", MetricType::gauge, "", "Unix time of the event's last latency spike.", "event_name"};
+constexpr MetricSpec latency_spike_duration{"redis_latency_spike_duration_seconds", MetricType::gauge, "seconds", "Duration of the event's last latency spike.", "event_name"};
+constexpr MetricSpec latency_spike_max{"redis_latency_spike_max_seconds", MetricType::gauge, "seconds", "Longest latency spike of the event since the monitor was reset.", "event_name"};
+constexpr MetricSpec latency_spikes{"redis_latency_spikes_total", MetricType::counter, "", "Latency spikes of the event since the agent first saw the server; of several between two scrapes one is seen.", "event_name"};
 // clang-format on
 
 /// Upper bounds of LATENCY HISTOGRAM in microseconds; the server leaves out the steps that add nothing.

@@ -12,7 +12,8 @@ using metrics::MetricSpec;
 using metrics::MetricType;
 
 constexpr MetricSpec module_info{"redis_module_info", MetricType::gauge, "",
-                                 "A loaded module: its version, and which modules it uses or is used by. Always 1."};
+                                 "A loaded module: its version, and which modules it uses or is used by. Always 1.",
+                                 "api,filters,name,usedby,using,ver"};
 constexpr std::size_t max_modules = 64;
 
 struct Field {

@@ -15,19 +15,19 @@ using metrics::MetricType;
 using redis::Reply;
 
 // clang-format off
-constexpr MetricSpec ok_slaves{"redis_sentinel_master_ok_slaves", MetricType::gauge, "", "Replicas of the master that this Sentinel does not take to be down."};
-constexpr MetricSpec ok_sentinels{"redis_sentinel_master_ok_sentinels", MetricType::gauge, "", "Sentinels of the master that this one does not take to be down, with itself."};
-constexpr MetricSpec config_epoch{"redis_sentinel_master_config_epoch", MetricType::gauge, "", "Version of the master's configuration; a failover raises it."};
-constexpr MetricSpec last_ok_ping{"redis_sentinel_master_last_ok_ping_reply_seconds", MetricType::gauge, "seconds", "Seconds since the master last answered this Sentinel well."};
-constexpr MetricSpec setting_quorum{"redis_sentinel_master_setting_ckquorum", MetricType::gauge, "", "The setting quorum: Sentinels that must agree that the master is down."};
-constexpr MetricSpec setting_failover{"redis_sentinel_master_setting_failover_timeout", MetricType::gauge, "", "The setting failover-timeout in milliseconds."};
-constexpr MetricSpec setting_syncs{"redis_sentinel_master_setting_parallel_syncs", MetricType::gauge, "", "The setting parallel-syncs: replicas that follow a new master at the same time."};
-constexpr MetricSpec setting_down_after{"redis_sentinel_master_setting_down_after_milliseconds", MetricType::gauge, "milliseconds", "The setting down-after-milliseconds: silence after which the master counts as down."};
-constexpr MetricSpec quorum_status{"redis_sentinel_master_ckquorum_status", MetricType::gauge, "", "1 when quorum and majority for a failover can be reached; the label message says what is missing."};
-constexpr MetricSpec usable_sentinels{"redis_sentinel_master_usable_sentinels", MetricType::gauge, "", "Sentinels that could take part in a failover of the master, with this one."};
-constexpr MetricSpec peer_info{"redis_sentinel_peer_info", MetricType::gauge, "", "Another Sentinel that watches the master; the value is 1."};
-constexpr MetricSpec config_key_value{"redis_sentinel_config_key_value", MetricType::gauge, "", "A setting of this Sentinel as text; the value is 1."};
-constexpr MetricSpec config_value{"redis_sentinel_config_value", MetricType::gauge, "", "A setting of this Sentinel that is a number."};
+constexpr MetricSpec ok_slaves{"redis_sentinel_master_ok_slaves", MetricType::gauge, "", "Replicas of the master that this Sentinel does not take to be down.", "master_address,master_name"};
+constexpr MetricSpec ok_sentinels{"redis_sentinel_master_ok_sentinels", MetricType::gauge, "", "Sentinels of the master that this one does not take to be down, with itself.", "master_address,master_name"};
+constexpr MetricSpec config_epoch{"redis_sentinel_master_config_epoch", MetricType::gauge, "", "Version of the master's configuration; a failover raises it.", "master_address,master_name"};
+constexpr MetricSpec last_ok_ping{"redis_sentinel_master_last_ok_ping_reply_seconds", MetricType::gauge, "seconds", "Seconds since the master last answered this Sentinel well.", "master_address,master_name"};
+constexpr MetricSpec setting_quorum{"redis_sentinel_master_setting_ckquorum", MetricType::gauge, "", "The setting quorum: Sentinels that must agree that the master is down.", "master_address,master_name"};
+constexpr MetricSpec setting_failover{"redis_sentinel_master_setting_failover_timeout", MetricType::gauge, "", "The setting failover-timeout in milliseconds.", "master_address,master_name"};
+constexpr MetricSpec setting_syncs{"redis_sentinel_master_setting_parallel_syncs", MetricType::gauge, "", "The setting parallel-syncs: replicas that follow a new master at the same time.", "master_address,master_name"};
+constexpr MetricSpec setting_down_after{"redis_sentinel_master_setting_down_after_milliseconds", MetricType::gauge, "milliseconds", "The setting down-after-milliseconds: silence after which the master counts as down.", "master_address,master_name"};
+constexpr MetricSpec quorum_status{"redis_sentinel_master_ckquorum_status", MetricType::gauge, "", "1 when quorum and majority for a failover can be reached; the label message says what is missing.", "master_name,message"};
+constexpr MetricSpec usable_sentinels{"redis_sentinel_master_usable_sentinels", MetricType::gauge, "", "Sentinels that could take part in a failover of the master, with this one.", "master_address,master_name"};
+constexpr MetricSpec peer_info{"redis_sentinel_peer_info", MetricType::gauge, "", "Another Sentinel that watches the master; the value is 1.", "flags,ip,master_address,master_name,name,port,runid"};
+constexpr MetricSpec config_key_value{"redis_sentinel_config_key_value", MetricType::gauge, "", "A setting of this Sentinel as text; the value is 1.", "key,value"};
+constexpr MetricSpec config_value{"redis_sentinel_config_value", MetricType::gauge, "", "A setting of this Sentinel that is a number.", "key"};
 // clang-format on
 
 /// Fields of SENTINEL MASTERS that become a metric each.

@@ -18,8 +18,8 @@ constexpr MetricSpec config_maxclients{"redis_config_maxclients", MetricType::ga
 constexpr MetricSpec config_io_threads{"redis_config_io_threads", MetricType::gauge, "", "The setting io-threads."};
 constexpr MetricSpec config_repl_backlog_size{"redis_config_repl_backlog_size", MetricType::gauge, "", "The setting repl-backlog-size in bytes."};
 // Labels class, limit.
-constexpr MetricSpec config_output_limit{"redis_config_client_output_buffer_limit_bytes", MetricType::gauge, "bytes", "Output buffer at which a client of the class is disconnected: at once (hard) or after a while (soft); 0 means never."};
-constexpr MetricSpec config_output_overcome{"redis_config_client_output_buffer_limit_overcome_seconds", MetricType::gauge, "seconds", "How long a client of the class may stay above its soft limit."};
+constexpr MetricSpec config_output_limit{"redis_config_client_output_buffer_limit_bytes", MetricType::gauge, "bytes", "Output buffer at which a client of the class is disconnected: at once (hard) or after a while (soft); 0 means never.", "class,limit"};
+constexpr MetricSpec config_output_overcome{"redis_config_client_output_buffer_limit_overcome_seconds", MetricType::gauge, "seconds", "How long a client of the class may stay above its soft limit.", "class,limit"};
 // clang-format on
 
 constexpr std::string_view settings_wanted[] = {"maxmemory",         "maxclients", "io-threads",

@@ -16,11 +16,11 @@ using redis::Reply;
 
 // clang-format off
 /// Label slot; so have the others.
-constexpr MetricSpec slot_keys{"redis_cluster_slot_keys", MetricType::gauge, "", "Keys in the hash slot, for the fullest and busiest slots of this node."};
-constexpr MetricSpec slot_cpu{"redis_cluster_slot_cpu_seconds_total", MetricType::counter, "seconds", "CPU time of commands on the hash slot, for the fullest and busiest slots of this node."};
-constexpr MetricSpec slot_input{"redis_cluster_slot_input_bytes_total", MetricType::counter, "bytes", "Bytes received for the hash slot, for the fullest and busiest slots of this node."};
-constexpr MetricSpec slot_output{"redis_cluster_slot_output_bytes_total", MetricType::counter, "bytes", "Bytes sent for the hash slot, for the fullest and busiest slots of this node."};
-constexpr MetricSpec slot_memory{"redis_cluster_slot_memory_bytes", MetricType::gauge, "bytes", "Memory allocated for the hash slot, for the fullest and busiest slots of this node."};
+constexpr MetricSpec slot_keys{"redis_cluster_slot_keys", MetricType::gauge, "", "Keys in the hash slot, for the fullest and busiest slots of this node.", "slot"};
+constexpr MetricSpec slot_cpu{"redis_cluster_slot_cpu_seconds_total", MetricType::counter, "seconds", "CPU time of commands on the hash slot, for the fullest and busiest slots of this node.", "slot"};
+constexpr MetricSpec slot_input{"redis_cluster_slot_input_bytes_total", MetricType::counter, "bytes", "Bytes received for the hash slot, for the fullest and busiest slots of this node.", "slot"};
+constexpr MetricSpec slot_output{"redis_cluster_slot_output_bytes_total", MetricType::counter, "bytes", "Bytes sent for the hash slot, for the fullest and busiest slots of this node.", "slot"};
+constexpr MetricSpec slot_memory{"redis_cluster_slot_memory_bytes", MetricType::gauge, "bytes", "Memory allocated for the hash slot, for the fullest and busiest slots of this node.", "slot"};
 // clang-format on
 
 /// What the server sorts by and answers; the first is there whatever its settings are.

@@ -20,8 +20,8 @@ constexpr MetricSpec slowlog_length{"redis_slowlog_length", MetricType::gauge, "
 constexpr MetricSpec slowlog_last_id{"redis_slowlog_last_id", MetricType::gauge, "", "Number of the newest entry in the slow log; 0 when it is empty."};
 constexpr MetricSpec last_slow_duration{"redis_last_slow_execution_duration_seconds", MetricType::gauge, "seconds", "Duration of the newest entry in the slow log; 0 when it is empty."};
 // Label cmd.
-constexpr MetricSpec slowlog_entries{"redis_slowlog_entries_total", MetricType::counter, "", "Slow calls by command since the agent first saw the server; \"other\" for what commandstats does not list."};
-constexpr MetricSpec slowlog_duration{"redis_slowlog_duration_seconds_total", MetricType::counter, "seconds", "Time the slow calls of a command took since the agent first saw the server."};
+constexpr MetricSpec slowlog_entries{"redis_slowlog_entries_total", MetricType::counter, "", "Slow calls by command since the agent first saw the server; \"other\" for what commandstats does not list.", "cmd"};
+constexpr MetricSpec slowlog_duration{"redis_slowlog_duration_seconds_total", MetricType::counter, "seconds", "Time the slow calls of a command took since the agent first saw the server.", "cmd"};
 constexpr MetricSpec slowlog_lost{"redis_slowlog_lost_entries_total", MetricType::counter, "", "Slow calls that left the log before the agent could read them; they count under no command."};
 // clang-format on
 

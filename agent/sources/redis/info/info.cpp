@@ -22,8 +22,9 @@ using metrics::Label;
 using metrics::LabelSet;
 using metrics::MetricSpec;
 
-constexpr MetricSpec server_info{"redis_server_info", metrics::MetricType::gauge, "",
-                                 "How the server was built and where it runs. Always 1."};
+constexpr MetricSpec server_info{
+    "redis_server_info", metrics::MetricType::gauge, "", "How the server was built and where it runs. Always 1.",
+    "arch_bits,availability_zone,gcc_version,mem_allocator,multiplexing_api,process_supervised,server_name"};
 
 /// Fields that are text: labels of the info families, or facts.
 struct Texts {

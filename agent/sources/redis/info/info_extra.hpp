@@ -35,6 +35,6 @@ class ExtraReader {
 /// The family of this part.
 inline constexpr metrics::MetricSpec info_field{
     "redis_info_field", metrics::MetricType::unknown, "",
-    "A number of INFO that has no metric of its own, as the server says it."};
+    "A number of INFO that has no metric of its own, as the server says it.", "field,section"};
 
 }  // namespace midst::sources::redis_info

@@ -12,8 +12,8 @@ using metrics::MetricType;
 
 // clang-format off
 constexpr MetricSpec own_specs[] = {
-    {"redis_db_key_size_bytes", MetricType::histogram, "bytes", "Keys by size: the length of strings, the memory of other types; the sum is the least that it can be."},
-    {"redis_db_key_items", MetricType::histogram, "", "Keys by number of elements; the sum is the least that it can be."},
+    {"redis_db_key_size_bytes", MetricType::histogram, "bytes", "Keys by size: the length of strings, the memory of other types; the sum is the least that it can be.", "db,type"},
+    {"redis_db_key_items", MetricType::histogram, "", "Keys by number of elements; the sum is the least that it can be.", "db,type"},
 };
 // clang-format on
 

@@ -13,16 +13,16 @@ using metrics::MetricType;
 
 // clang-format off
 constexpr MetricSpec own_specs[] = {
-    {"redis_io_thread_clients", MetricType::gauge, "", "Clients assigned to each I/O thread."},
-    {"redis_io_thread_reads_total", MetricType::counter, "", "Reads from clients by each I/O thread."},
-    {"redis_io_thread_writes_total", MetricType::counter, "", "Writes to clients by each I/O thread."},
-    {"redis_sentinel_master_status", MetricType::gauge, "", "1 while this Sentinel sees the master well; the label tells its state."},
-    {"redis_sentinel_master_slaves", MetricType::gauge, "", "Replicas of the master that this Sentinel knows."},
-    {"redis_sentinel_master_sentinels", MetricType::gauge, "", "Sentinels that watch the master, this one with them."},
-    {"redis_scripting_engine_info", MetricType::gauge, "", "The script engines of the server and where they come from. Always 1."},
-    {"redis_scripting_engine_memory_used_bytes", MetricType::gauge, "bytes", "Memory that a script engine uses."},
-    {"redis_scripting_engine_memory_overhead_bytes", MetricType::gauge, "bytes", "Memory for the scripts of an engine besides its own."},
-    {"redis_tls_certificate_info", MetricType::gauge, "", "Serial number of each certificate that the server has loaded. Always 1."},
+    {"redis_io_thread_clients", MetricType::gauge, "", "Clients assigned to each I/O thread.", "thread"},
+    {"redis_io_thread_reads_total", MetricType::counter, "", "Reads from clients by each I/O thread.", "thread"},
+    {"redis_io_thread_writes_total", MetricType::counter, "", "Writes to clients by each I/O thread.", "thread"},
+    {"redis_sentinel_master_status", MetricType::gauge, "", "1 while this Sentinel sees the master well; the label tells its state.", "master_address,master_name,master_status"},
+    {"redis_sentinel_master_slaves", MetricType::gauge, "", "Replicas of the master that this Sentinel knows.", "master_address,master_name"},
+    {"redis_sentinel_master_sentinels", MetricType::gauge, "", "Sentinels that watch the master, this one with them.", "master_address,master_name"},
+    {"redis_scripting_engine_info", MetricType::gauge, "", "The script engines of the server and where they come from. Always 1.", "abi_version,engine,module"},
+    {"redis_scripting_engine_memory_used_bytes", MetricType::gauge, "bytes", "Memory that a script engine uses.", "abi_version,engine,module"},
+    {"redis_scripting_engine_memory_overhead_bytes", MetricType::gauge, "bytes", "Memory for the scripts of an engine besides its own.", "abi_version,engine,module"},
+    {"redis_tls_certificate_info", MetricType::gauge, "", "Serial number of each certificate that the server has loaded. Always 1.", "certificate,serial"},
 };
 // clang-format on
 constexpr const MetricSpec& thread_clients = own_specs[0];

@@ -16,11 +16,11 @@ using metrics::MetricType;
 
 // clang-format off
 constexpr MetricSpec own_specs[] = {
-    {"redis_connected_slave_lag_bytes", MetricType::gauge, "bytes", "Bytes of the replication stream that an online replica has not acknowledged."},
-    {"redis_instance_role", MetricType::gauge, "", "1 for the role that the server has, 0 for the others."},
-    {"redis_master_failover_state", MetricType::gauge, "", "1 for the state that a coordinated failover (FAILOVER) is in, 0 for the others."},
-    {"redis_master_sync_progress_ratio", MetricType::gauge, "", "Share of the full copy fetched so far; an estimate while its size is not known."},
-    {"redis_master_replication_info", MetricType::gauge, "", "Replication ID of each master of a server that has several. Always 1."},
+    {"redis_connected_slave_lag_bytes", MetricType::gauge, "bytes", "Bytes of the replication stream that an online replica has not acknowledged.", "slave_index?,slave_ip,slave_port,slave_state"},
+    {"redis_instance_role", MetricType::gauge, "", "1 for the role that the server has, 0 for the others.", "role"},
+    {"redis_master_failover_state", MetricType::gauge, "", "1 for the state that a coordinated failover (FAILOVER) is in, 0 for the others.", "state"},
+    {"redis_master_sync_progress_ratio", MetricType::gauge, "", "Share of the full copy fetched so far; an estimate while its size is not known.", "master_host,master_port"},
+    {"redis_master_replication_info", MetricType::gauge, "", "Replication ID of each master of a server that has several. Always 1.", "master_host,master_port,replid"},
 };
 // clang-format on
 constexpr const MetricSpec& lag_bytes = own_specs[0];

@@ -19,10 +19,10 @@ using metrics::MetricType;
 
 // clang-format off
 /// Labels db, key_group.
-constexpr MetricSpec group_count{"redis_key_group_count", MetricType::gauge, "", "Keys whose names belong to the group."};
-constexpr MetricSpec group_memory{"redis_key_group_memory_usage_bytes", MetricType::gauge, "bytes", "Memory that the keys of the group take, as the server estimates it."};
+constexpr MetricSpec group_count{"redis_key_group_count", MetricType::gauge, "", "Keys whose names belong to the group.", "db,key_group"};
+constexpr MetricSpec group_memory{"redis_key_group_memory_usage_bytes", MetricType::gauge, "bytes", "Memory that the keys of the group take, as the server estimates it.", "db,key_group"};
 /// Label db.
-constexpr MetricSpec distinct_groups{"redis_number_of_distinct_key_groups", MetricType::gauge, "", "Groups that the keys of the database belong to, with those in overflow."};
+constexpr MetricSpec distinct_groups{"redis_number_of_distinct_key_groups", MetricType::gauge, "", "Groups that the keys of the database belong to, with those in overflow.", "db"};
 constexpr MetricSpec pass_duration{"redis_last_key_groups_scrape_duration_milliseconds", MetricType::gauge, "", "How long the agent was busy with the last whole look at all keys; 0 when there was none."};
 constexpr MetricSpec groups_age{"redis_exporter_key_groups_age_seconds", MetricType::gauge, "seconds", "Time since the shown look at all keys was complete."};
 // clang-format on

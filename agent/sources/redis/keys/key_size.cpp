@@ -12,10 +12,10 @@ using metrics::MetricType;
 
 // clang-format off
 constexpr MetricSpec specs[] = {
-    {"redis_key_size", MetricType::gauge, "", "Length of a string, elements of a collection, entries of a stream, or what a HyperLogLog estimates."},
-    {"redis_key_value", MetricType::gauge, "", "Value of a string that is a number."},
-    {"redis_key_value_as_string", MetricType::gauge, "", "Value of a string that is no number, as label val. Always 1."},
-    {"redis_key_memory_usage_bytes", MetricType::gauge, "bytes", "Memory that the key and its value take, as the server estimates it."},
+    {"redis_key_size", MetricType::gauge, "", "Length of a string, elements of a collection, entries of a stream, or what a HyperLogLog estimates.", "db,key"},
+    {"redis_key_value", MetricType::gauge, "", "Value of a string that is a number.", "db,key"},
+    {"redis_key_value_as_string", MetricType::gauge, "", "Value of a string that is no number, as label val. Always 1.", "db,key,val"},
+    {"redis_key_memory_usage_bytes", MetricType::gauge, "bytes", "Memory that the key and its value take, as the server estimates it.", "db,key"},
 };
 // clang-format on
 enum Family : std::uint8_t { size_family, value_family, text_family, memory_family };

@@ -16,7 +16,7 @@ using metrics::MetricSpec;
 using metrics::MetricType;
 
 // clang-format off
-constexpr MetricSpec keys_count{"redis_keys_count", MetricType::gauge, "", "Keys of a database whose names match the pattern in label key."};
+constexpr MetricSpec keys_count{"redis_keys_count", MetricType::gauge, "", "Keys of a database whose names match the pattern in label key.", "db,key"};
 constexpr MetricSpec keys_elsewhere{"redis_exporter_keys_elsewhere", MetricType::gauge, "", "Keys that are asked for by name here but belong to another node of the cluster."};
 constexpr MetricSpec keys_age{"redis_exporter_keys_age_seconds", MetricType::gauge, "seconds", "Time since the oldest shown result about keys was complete."};
 // clang-format on

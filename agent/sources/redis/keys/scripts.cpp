@@ -14,8 +14,8 @@ using metrics::MetricSpec;
 using metrics::MetricType;
 
 // clang-format off
-constexpr MetricSpec script_values{"redis_script_values", MetricType::gauge, "", "Numbers that the operator's scripts return, by the name they give them."};
-constexpr MetricSpec script_result{"redis_script_result", MetricType::gauge, "", "1 when the script returned numbers, 2 when it returned nothing, 0 when it failed."};
+constexpr MetricSpec script_values{"redis_script_values", MetricType::gauge, "", "Numbers that the operator's scripts return, by the name they give them.", "filename,key"};
+constexpr MetricSpec script_result{"redis_script_result", MetricType::gauge, "", "1 when the script returned numbers, 2 when it returned nothing, 0 when it failed.", "filename"};
 // clang-format on
 
 std::optional<double> number_of(const redis::Reply& reply) {

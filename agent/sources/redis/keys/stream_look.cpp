@@ -11,22 +11,22 @@ using metrics::MetricType;
 
 // clang-format off
 constexpr MetricSpec specs[] = {
-    {"redis_stream_length", MetricType::gauge, "", "Entries of the stream."},
-    {"redis_stream_radix_tree_keys", MetricType::gauge, "", "Keys of the tree that holds the stream."},
-    {"redis_stream_radix_tree_nodes", MetricType::gauge, "", "Nodes of the tree that holds the stream."},
-    {"redis_stream_groups", MetricType::gauge, "", "Consumer groups of the stream."},
-    {"redis_stream_last_generated_id", MetricType::gauge, "", "Millisecond part of the newest id that was given out."},
-    {"redis_stream_max_deleted_entry_id", MetricType::gauge, "", "Millisecond part of the highest id that was deleted."},
-    {"redis_stream_first_entry_id", MetricType::gauge, "", "Millisecond part of the id of the oldest entry; 0 in an empty stream."},
-    {"redis_stream_last_entry_id", MetricType::gauge, "", "Millisecond part of the id of the newest entry; 0 in an empty stream."},
-    {"redis_stream_entries_added_total", MetricType::counter, "", "Entries ever added to the stream, deleted ones too."},
-    {"redis_stream_group_consumers", MetricType::gauge, "", "Consumers of the group."},
-    {"redis_stream_group_messages_pending", MetricType::gauge, "", "Entries delivered to the group and not acknowledged yet."},
-    {"redis_stream_group_last_delivered_id", MetricType::gauge, "", "Millisecond part of the id delivered to the group last."},
-    {"redis_stream_group_entries_read", MetricType::gauge, "", "Entries the group has read; no series where the server does not know."},
-    {"redis_stream_group_lag", MetricType::gauge, "", "Entries not delivered to the group yet; no series where the server does not know."},
-    {"redis_stream_group_consumer_messages_pending", MetricType::gauge, "", "Entries delivered to the consumer and not acknowledged yet."},
-    {"redis_stream_group_consumer_idle_seconds", MetricType::gauge, "seconds", "Time since the consumer last tried to read or claim."},
+    {"redis_stream_length", MetricType::gauge, "", "Entries of the stream.", "db,stream"},
+    {"redis_stream_radix_tree_keys", MetricType::gauge, "", "Keys of the tree that holds the stream.", "db,stream"},
+    {"redis_stream_radix_tree_nodes", MetricType::gauge, "", "Nodes of the tree that holds the stream.", "db,stream"},
+    {"redis_stream_groups", MetricType::gauge, "", "Consumer groups of the stream.", "db,stream"},
+    {"redis_stream_last_generated_id", MetricType::gauge, "", "Millisecond part of the newest id that was given out.", "db,stream"},
+    {"redis_stream_max_deleted_entry_id", MetricType::gauge, "", "Millisecond part of the highest id that was deleted.", "db,stream"},
+    {"redis_stream_first_entry_id", MetricType::gauge, "", "Millisecond part of the id of the oldest entry; 0 in an empty stream.", "db,stream"},
+    {"redis_stream_last_entry_id", MetricType::gauge, "", "Millisecond part of the id of the newest entry; 0 in an empty stream.", "db,stream"},
+    {"redis_stream_entries_added_total", MetricType::counter, "", "Entries ever added to the stream, deleted ones too.", "db,stream"},
+    {"redis_stream_group_consumers", MetricType::gauge, "", "Consumers of the group.", "db,group,stream"},
+    {"redis_stream_group_messages_pending", MetricType::gauge, "", "Entries delivered to the group and not acknowledged yet.", "db,group,stream"},
+    {"redis_stream_group_last_delivered_id", MetricType::gauge, "", "Millisecond part of the id delivered to the group last.", "db,group,stream"},
+    {"redis_stream_group_entries_read", MetricType::gauge, "", "Entries the group has read; no series where the server does not know.", "db,group,stream"},
+    {"redis_stream_group_lag", MetricType::gauge, "", "Entries not delivered to the group yet; no series where the server does not know.", "db,group,stream"},
+    {"redis_stream_group_consumer_messages_pending", MetricType::gauge, "", "Entries delivered to the consumer and not acknowledged yet.", "consumer,db,group,stream"},
+    {"redis_stream_group_consumer_idle_seconds", MetricType::gauge, "seconds", "Time since the consumer last tried to read or claim.", "consumer,db,group,stream"},
 };
 // clang-format on
 enum Family : std::uint8_t {

@@ -17,17 +17,17 @@ using metrics::SnapshotBuilder;
 
 // clang-format off
 // Labels db, prefix.
-constexpr MetricSpec prefix_keys{"redis_key_prefix_keys", MetricType::gauge, "", "Keys whose name has this pattern, as counted in the sampler's last complete cycle."};
-constexpr MetricSpec prefix_memory{"redis_key_prefix_memory_bytes", MetricType::gauge, "bytes", "Memory the keys of a pattern take, estimated from those the sampler looked at."};
-constexpr MetricSpec prefix_sampled{"redis_key_prefix_sampled_keys", MetricType::gauge, "", "Keys of a pattern that the sampler looked at one by one in the cycle; what its estimates rest on."};
+constexpr MetricSpec prefix_keys{"redis_key_prefix_keys", MetricType::gauge, "", "Keys whose name has this pattern, as counted in the sampler's last complete cycle.", "db,prefix"};
+constexpr MetricSpec prefix_memory{"redis_key_prefix_memory_bytes", MetricType::gauge, "bytes", "Memory the keys of a pattern take, estimated from those the sampler looked at.", "db,prefix"};
+constexpr MetricSpec prefix_sampled{"redis_key_prefix_sampled_keys", MetricType::gauge, "", "Keys of a pattern that the sampler looked at one by one in the cycle; what its estimates rest on.", "db,prefix"};
 // Labels db, prefix, type.
-constexpr MetricSpec prefix_types{"redis_key_prefix_type_keys", MetricType::gauge, "", "Keys of a pattern by data type, estimated from those the sampler looked at."};
+constexpr MetricSpec prefix_types{"redis_key_prefix_type_keys", MetricType::gauge, "", "Keys of a pattern by data type, estimated from those the sampler looked at.", "db,prefix,type"};
 // Labels db, prefix.
-constexpr MetricSpec key_ttl{"redis_key_ttl_seconds", MetricType::histogram, "seconds", "Remaining times to live of the keys of a pattern as of the last cycle; counts may shrink, so use it without rate()."};
-constexpr MetricSpec without_ttl{"redis_keys_without_ttl_ratio", MetricType::gauge, "", "Share of the keys of a pattern that never expire, 0 to 1."};
+constexpr MetricSpec key_ttl{"redis_key_ttl_seconds", MetricType::histogram, "seconds", "Remaining times to live of the keys of a pattern as of the last cycle; counts may shrink, so use it without rate().", "db,prefix"};
+constexpr MetricSpec without_ttl{"redis_keys_without_ttl_ratio", MetricType::gauge, "", "Share of the keys of a pattern that never expire, 0 to 1.", "db,prefix"};
 // Labels db, key, prefix, type.
-constexpr MetricSpec big_memory{"redis_big_key_memory_bytes", MetricType::gauge, "bytes", "Memory of the biggest keys the sampler has met."};
-constexpr MetricSpec big_elements{"redis_big_key_elements", MetricType::gauge, "", "Elements of the collections with the most of them that the sampler has met."};
+constexpr MetricSpec big_memory{"redis_big_key_memory_bytes", MetricType::gauge, "bytes", "Memory of the biggest keys the sampler has met.", "db,key,prefix,type"};
+constexpr MetricSpec big_elements{"redis_big_key_elements", MetricType::gauge, "", "Elements of the collections with the most of them that the sampler has met.", "db,key,prefix,type"};
 
 constexpr MetricSpec progress{"redis_key_sampler_scan_progress_ratio", MetricType::gauge, "", "Share of the keys that the sampler's cycle has passed; 1 while it rests after a complete one."};
 constexpr MetricSpec cycle_duration{"redis_key_sampler_cycle_seconds", MetricType::gauge, "seconds", "How long the sampler's last complete cycle took."};
@@ -40,9 +40,9 @@ constexpr MetricSpec lookups{"redis_key_sampler_keyspace_lookups_total", MetricT
 constexpr MetricSpec busy{"redis_key_sampler_busy_seconds_total", MetricType::counter, "seconds", "Server time the sampler has taken, by the server's own clock where it tells."};
 constexpr MetricSpec duty{"redis_key_sampler_duty_ratio", MetricType::gauge, "", "Share of the server's time the sampler took in the last minutes; to be held against its duty cycle."};
 // Label reason: loading, saving, slow, role.
-constexpr MetricSpec pauses{"redis_key_sampler_pauses_total", MetricType::counter, "", "Times the sampler began to wait for the server to be fit for it, by reason."};
+constexpr MetricSpec pauses{"redis_key_sampler_pauses_total", MetricType::counter, "", "Times the sampler began to wait for the server to be fit for it, by reason.", "reason"};
 // Label reason: the kind of the failure.
-constexpr MetricSpec errors{"redis_key_sampler_errors_total", MetricType::counter, "", "Failures of the sampler's connection or commands, by kind."};
+constexpr MetricSpec errors{"redis_key_sampler_errors_total", MetricType::counter, "", "Failures of the sampler's connection or commands, by kind.", "reason"};
 // clang-format on
 
 constexpr const MetricSpec* all[] = {&prefix_keys, &prefix_memory, &prefix_sampled, &prefix_types, &key_ttl,

@@ -52,6 +52,52 @@ TEST(Config, AnEmptyFileGivesTheDefaults) {
   EXPECT_TRUE(config.redis.empty());
 }
 
+TEST(Config, RulesOfATargetComeOnTopOfThoseOfAllAlsoForTargetsOfTheEnvironment) {
+  const std::string everywhere = R"([scrape]
+drop = ["pg_settings_*"]
+keep = ["pg_*"]
+drop_labels = ["pg_*:relname", "pg_*:schemaname:max"]
+max_series = 1000
+)";
+  const auto config = good(everywhere + R"([[postgres]]
+dsn = "host=a"
+drop = ["pg_locks_count"]
+keep = ["pg_locks*"]
+max_series = 0
+)",
+                           variables({{"REDIS_ADDR", "10.0.0.5:6379"}}));
+  const auto& own = config.postgres.at(0).rules;
+  EXPECT_THAT(own.drop, ElementsAre("pg_settings_*", "pg_locks_count"));
+  EXPECT_THAT(own.keep, ElementsAre("pg_locks*"));
+  EXPECT_EQ(own.drop_labels.size(), 2);
+  EXPECT_EQ(own.max_series, 0);
+  const auto& of_all = config.redis.at(0).rules;
+  EXPECT_THAT(of_all.drop, ElementsAre("pg_settings_*"));
+  EXPECT_THAT(of_all.keep, ElementsAre("pg_*"));
+  EXPECT_EQ(of_all.drop_labels.at(1).label, "schemaname");
+  EXPECT_EQ(of_all.drop_labels.at(1).gauges, scrape::Fold::max);
+  EXPECT_EQ(of_all.max_series, 1000);
+  EXPECT_EQ(good("", variables({{"MIDST_AGENT_SCRAPE_MAX_SERIES", "7"}})).scrape.rules.max_series, 7);
+}
+
+TEST(Config, ARuleThatCannotWorkIsAnErrorAtItsPlace) {
+  EXPECT_THAT(
+      problems_of(R"([scrape]
+drop = ["redis_*", "redis-up"]
+drop_labels = ["pg_*:relname", "pg_*"]
+max_series = -1
+[[redis]]
+drop_labels = ["redis_*:target"]
+)"),
+      ElementsAre("a.toml:2:20: error: scrape.drop: \"redis-up\" matches no metric: a name has letters, digits, _ "
+                  "and :, and * or ? stand for others",
+                  "a.toml:3:32: error: scrape.drop_labels: \"pg_*\" is no rule; write FAMILIES:LABEL, or "
+                  "FAMILIES:LABEL:sum (max, min) for what gauges become",
+                  "a.toml:4:14: error: scrape.max_series = -1 is out of range; it takes 0 to 100000000",
+                  "a.toml:6:16: error: redis.drop_labels: target tells targets apart; set label = \"never\" for "
+                  "one that needs none"));
+}
+
 TEST(Config, TheShippedFileHoldsTheDefaultsAndNoProblem) {
   const auto config = good(test::read_file(MIDST_SOURCE_DIR "/configs/midst-agent.toml"));
   EXPECT_EQ(config.scrape.timeout, Config().scrape.timeout);
@@ -176,7 +222,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadCase{"[web]\nlisten = [1]\n", "a.toml:2:11: error: web.listen takes a list of strings"},
         BadCase{"[web]\nprobe = \"yes\"\n", "a.toml:2:9: error: web.probe takes true or false"},
         BadCase{"[[web.listener]]\nlisten = \"127.0.0.1:1\"\nview = \"mysql\"\n",
-                "a.toml:3:8: error: web.listener.view: unknown view \"mysql\"; one of redis, postgres, pgbouncer, api"},
+                "a.toml:3:8: error: web.listener.view: unknown view \"mysql\"; one of redis, postgres, pgbouncer, host, api"},
         BadCase{"[log]\nlevel = \"loud\"\n",
                 "a.toml:2:9: error: log.level: unknown level \"loud\"; one of debug, info, warn, error"},
         BadCase{"[scrape]\ntimeout = \"10ms\"\n",

@@ -13,6 +13,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using metrics::Exposition;
+using metrics::MetricSpec;
 using test::FakeSource;
 
 /// The value of one series of a page, or nothing.
@@ -170,6 +171,63 @@ TEST_F(ScraperTest, CountsDuplicateSeriesAcrossSources) {
   EXPECT_EQ(value_of(*next, "midst_agent_dropped_series_total", R"(reason="duplicate_across_sources")"), 2);
 }
 
+TEST_F(ScraperTest, LeavesOutWhatTheRulesOfASourceSayAndCountsIt) {
+  Scraper scraper(io_.get_executor(), {0ms, {{"process_*"}, {}, {}, {}}});
+  auto source = std::make_unique<FakeSource>(SourceId{"fake", "a"});
+  source->also = {{{"process_threads", metrics::MetricType::gauge, "", ""}, 1}};
+  scraper.add(std::move(source), {{"fake_value"}, {}, {}, {}});
+  add(scraper, "b").also = {{{"process_files", metrics::MetricType::gauge, "", ""}, 1}};
+  const auto page = scrape(scraper, 1s);
+  EXPECT_EQ(value_of(*page, "fake_value", R"(target="a")"), std::nullopt);
+  EXPECT_EQ(value_of(*page, "process_threads", ""), 1) << "its own rules alone";
+  EXPECT_EQ(value_of(*page, "fake_value", R"(target="b")"), 1);
+  EXPECT_EQ(value_of(*page, "process_files", ""), std::nullopt);
+  EXPECT_EQ(value_of(*page, "fake_up", R"(target="a")"), 1);
+  EXPECT_EQ(value_of(*page, "midst_agent_dropped_series_total", R"(reason="rule")"), 2);
+  EXPECT_EQ(value_of(*scrape(scraper, 1s), "midst_agent_dropped_series_total", R"(reason="rule")"), 4);
+}
+
+TEST_F(ScraperTest, ShowsTheLimitOfATargetWhatItHasAndWhatIsLeftOut) {
+  Scraper scraper(io_.get_executor(), {0ms, {{}, {}, {}, 1}});
+  add(scraper, "a");
+  scraper.add(std::make_unique<FakeSource>(SourceId{"push", ""}));
+  const auto page = scrape(scraper, 1s);
+  EXPECT_EQ(value_of(*page, "fake_up", R"(target="a")"), 1);
+  EXPECT_EQ(value_of(*page, "fake_value", R"(target="a")"), std::nullopt);
+  EXPECT_EQ(value_of(*page, "fake_value", R"(target="")"), 1) << "the limit is for targets";
+  EXPECT_EQ(value_of(*page, "midst_agent_target_series", R"(kind="fake",target="a")"), 2);
+  EXPECT_EQ(value_of(*page, "midst_agent_target_series_limit", R"(kind="fake",target="a")"), 1);
+  EXPECT_EQ(value_of(*page, "midst_agent_dropped_series_total", R"(reason="limit")"), 1);
+  const auto status = scraper.status().at(0);
+  EXPECT_EQ(status.series, 2);
+  EXPECT_EQ(status.max_series, 1);
+}
+
+TEST_F(ScraperTest, SaysOnceThatATargetIsOverItsLimitAndOnceThatItIsNot) {
+  Scraper scraper(io_.get_executor(), {0ms, {{}, {}, {}, 2}});
+  auto& source = add(scraper, "a");
+  const MetricSpec more{"fake_more", metrics::MetricType::gauge, "", ""};
+  testing::internal::CaptureStderr();
+  scrape(scraper, 1s);
+  source.also = {{more, 1}};
+  for (int i = 0; i < 3; ++i) scrape(scraper, 1s);
+  source.fails_with = Error{Errc::auth, "refused"};
+  scrape(scraper, 1s);
+  source.fails_with.reset();
+  scrape(scraper, 1s);
+  source.also.clear();
+  for (int i = 0; i < 3; ++i) scrape(scraper, 1s);
+  const auto said = testing::internal::GetCapturedStderr();
+  const auto count = [&](std::string_view text) {
+    std::size_t found = 0;
+    for (auto at = said.find(text); at != std::string::npos; at = said.find(text, at + 1)) ++found;
+    return found;
+  };
+  EXPECT_EQ(count("series limit: the largest families are left out"), 1) << said;
+  EXPECT_EQ(count("limit=2 families=1 largest=fake_value"), 1) << said;
+  EXPECT_EQ(count("series limit: all families are shown again"), 1) << said;
+}
+
 TEST_F(ScraperTest, AViewCarriesNoFamiliesOfTheScraper) {
   Scraper scraper(io_.get_executor(), always_fresh);
   add(scraper, "a");
@@ -188,8 +246,8 @@ TEST_F(ScraperTest, OtherTargetsTakeThePlaceOfThoseThatAreThere) {
   auto changed = std::make_unique<FakeSource>(SourceId{"fake", "changed"});
   changed->value = 2;
   std::vector<TargetChange> targets;
-  targets.push_back({{"fake", "changed"}, std::move(changed)});
-  targets.push_back({{"fake", "kept"}, nullptr});
+  targets.push_back({{"fake", "changed"}, std::move(changed), {}});
+  targets.push_back({{"fake", "kept"}, nullptr, {}});
   scraper.set_targets(std::move(targets), always_fresh);
   const auto page = scrape(scraper, 1s);
   EXPECT_EQ(kept.collects, 2);

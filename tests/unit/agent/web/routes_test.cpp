@@ -116,9 +116,9 @@ struct BadCase {
 };
 
 constexpr BadCase bad_requests[] = {
-    {"/metrics?collect[]=mysql", "unknown collect[] \"mysql\"; known: redis, postgres, pgbouncer, push, agent\n"},
-    {"/metrics?collect[]=", "unknown collect[] \"\"; known: redis, postgres, pgbouncer, push, agent\n"},
-    {"/metrics?collect[]=%3Cb%3E%0A", "unknown collect[] \"<b>\\n\"; known: redis, postgres, pgbouncer, push, agent\n"},
+    {"/metrics?collect[]=mysql", "unknown collect[] \"mysql\"; known: redis, postgres, pgbouncer, host, push, agent\n"},
+    {"/metrics?collect[]=", "unknown collect[] \"\"; known: redis, postgres, pgbouncer, host, push, agent\n"},
+    {"/metrics?collect[]=%3Cb%3E%0A", "unknown collect[] \"<b>\\n\"; known: redis, postgres, pgbouncer, host, push, agent\n"},
     {"/metrics?target=nobody", "unknown target \"nobody\"; known: cache, main, pool\n"},
     {"/metrics?target=main&target=", "unknown target \"\"; known: cache, main, pool\n"},
     {"/metrics/redis?collect[]=postgres", "this page shows redis alone; leave collect[] out\n"},
@@ -145,8 +145,8 @@ TEST_F(RoutesTest, AListenerWithAViewServesItOnMetrics) {
   EXPECT_EQ(get("/metrics?collect[]=redis").body, "this page shows push alone; leave collect[] out\n");
 }
 
-TEST(Views, AreTheFourThatTheContractNames) {
-  EXPECT_EQ(views(), (std::vector<std::string_view>{"redis", "postgres", "pgbouncer", "api"}));
+TEST(Views, AreThoseThatTheContractNamesAndTheHost) {
+  EXPECT_EQ(views(), (std::vector<std::string_view>{"redis", "postgres", "pgbouncer", "host", "api"}));
 }
 
 TEST_F(RoutesTest, TheFormatFollowsAccept) {
