@@ -72,10 +72,25 @@ std::string joined(const std::vector<std::string>& words) {
   return text;
 }
 
+/// A character beyond ASCII, valid UTF-8 at `at`, which is moved behind it.
+std::string groff_character(std::string_view text, std::size_t& at) {
+  const auto lead = static_cast<unsigned char>(text[at++]);
+  unsigned code = lead >= 0xF0 ? lead & 0x07U : lead >= 0xE0 ? lead & 0x0FU : lead & 0x1FU;
+  for (; at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0U) == 0x80U; ++at)
+    code = code << 6U | (static_cast<unsigned char>(text[at]) & 0x3FU);
+  return fmt::format("\\[u{:04X}]", code);
+}
+
 /// Text as groff takes it: nothing of it is a request, a quote or a hyphen that may be broken at.
 std::string groff(std::string_view text) {
   std::string out;
-  for (const char c : text) {
+  for (std::size_t at = 0; at < text.size();) {
+    const char c = text[at];
+    if (static_cast<unsigned char>(c) >= 0x80) {
+      out += groff_character(text, at);
+      continue;
+    }
+    ++at;
     if (c == '\\')
       out += "\\e";
     else if (c == '-')
