@@ -287,12 +287,6 @@ void Section::parse_each(std::string_view key, const std::function<Result<Done>(
       report(item, full(key) + ": " + done.error().message);
 }
 
-void Section::not_yet(std::string_view key) {
-  idle_.insert(std::string(key));
-  if (!has(key)) return;
-  draft_->problems.push_back({place(key), full(key) + " has no effect in this version", false});
-}
-
 void Section::tables(std::string_view key, const std::function<void(Section&)>& read_table) {
   known_.insert(std::string(key));
   const auto* node = table_->get(key);
@@ -353,8 +347,7 @@ std::size_t Section::fingerprint() const {
 void Section::finish() {
   note_given();
   std::vector<std::string_view> names(known_.begin(), known_.end());
-  for (const auto& key : known_)
-    if (!idle_.contains(key)) draft_->known_keys.insert(full(key));
+  for (const auto& key : known_) draft_->known_keys.insert(full(key));
   for (const auto& [key, node] : *table_) {
     if (known_.contains(std::string(key.str()))) continue;
     auto message = fmt::format("unknown key {}", full(key.str()));

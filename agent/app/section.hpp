@@ -65,9 +65,6 @@ class Section {
   /// The same for every string of a list.
   void parse_each(std::string_view key, const std::function<Result<Done>(const std::string&)>& parse_text);
 
-  /// A key of the contract that this version does not act on yet: said, not ignored in silence.
-  void not_yet(std::string_view key);
-
   /// Every [[table]] of that name, or the one [table]; unknown keys in it are reported when `read_table` returns.
   void tables(std::string_view key, const std::function<void(Section&)>& read_table);
   void table(std::string_view key, const std::function<void(Section&)>& read_table);
@@ -111,7 +108,7 @@ class Section {
   Draft* draft_;
   bool is_of_list_ = false;  ///< It, or a table above, is one of several.
   std::size_t given_ = 0;    ///< Where in the draft its values are noted; 0: the root, which has none.
-  std::set<std::string, std::less<>> known_, idle_;
+  std::set<std::string, std::less<>> known_;
 };
 
 /// label = "auto" | "always" | "never".

@@ -186,8 +186,11 @@ bool WebSide::is_wanted(const Listener& listener, const Config& next) const {
 void WebSide::commit(const Config& next) {
   const auto all = wanted_of(next, has_sockets_of_systemd());
   std::vector<std::unique_ptr<Listener>> kept;
-  for (auto& listener : listeners_) {
-    if (!is_wanted(*listener, next)) {
+  std::vector<bool> is_kept;  // before any of them is moved away: the question looks at all of them
+  for (const auto& listener : listeners_) is_kept.push_back(is_wanted(*listener, next));
+  for (std::size_t i = 0; i < listeners_.size(); ++i) {
+    auto& listener = listeners_[i];
+    if (!is_kept[i]) {
       drain(std::move(listener));
       continue;
     }
