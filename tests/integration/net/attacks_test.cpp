@@ -187,6 +187,24 @@ TEST_F(AttackTest, ThousandsOfIdleConnectionsLeaveRoomForScrapes) {
   EXPECT_EQ(counters().refused_connections, 0U);
 }
 
+TEST_F(AttackTest, WithoutDescriptorsTheConnectionThatWaitedLongestGoes) {
+  test::Crowd crowd;
+  start(patient(256));
+  rlimit before{};
+  ::getrlimit(RLIMIT_NOFILE, &before);
+  auto few = before;
+  few.rlim_cur = read_process_usage()->open_descriptors + 22;
+  ::setrlimit(RLIMIT_NOFILE, &few);
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(crowd.connect(port(), 200, ""), 200U);
+  EXPECT_TRUE(becomes_true([this] { return server_->counters().displaced_connections >= 175; }));
+  const auto log = testing::internal::GetCapturedStderr();
+  EXPECT_EQ(std::count(log.begin(), log.end(), '\n'), 1) << log;
+  EXPECT_LE(counters().open_connections, 25U);
+  ::setrlimit(RLIMIT_NOFILE, &before);
+  expect_scrapes_on_time();
+}
+
 TEST_F(AttackTest, TenThousandIdleConnectionsMayStayWhereThereIsRoom) {
   constexpr std::uint32_t half = 5'000;
   if (test::raise_descriptor_limit() < 4 * half)
