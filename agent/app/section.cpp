@@ -49,7 +49,8 @@ std::string without_password(std::string_view name, const std::string& value) {
     const auto conninfo = pq::parse_conninfo(value);
     return conninfo ? conninfo->redacted() : "(unreadable)";
   }
-  if (value.find("://") == std::string::npos) return value;
+  const bool is_other = name.starts_with("web.");  // where a policy or an origin may have the same look
+  if (is_other || value.find("://") == std::string::npos) return value;
   const auto uri = redis::parse_uri(value);
   return uri ? uri->redacted() : "(unreadable)";
 }

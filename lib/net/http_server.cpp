@@ -18,6 +18,7 @@ namespace {
 using Acceptor = asio::basic_socket_acceptor<StreamProtocol>;
 
 constexpr std::chrono::milliseconds accept_pause{100};  // after ENOMEM and its kin
+constexpr std::chrono::minutes reminder{1};             // between lines about the same trouble
 
 struct Listening {
   Listening(asio::any_io_executor executor, Listener listener, const sockaddr_storage& local)
@@ -105,19 +106,19 @@ class HttpServer::Listeners : public std::enable_shared_from_this<Listeners> {
 
  private:
   static asio::awaitable<void> accept_loop(std::shared_ptr<Listeners> self, std::shared_ptr<Listening> listening) {
-    bool is_failing = false;
+    Deadline quiet_until{};
     while (listening->acceptor.is_open()) {
       auto [ec, socket] = co_await listening->acceptor.async_accept(as_result);
       if (!ec) {
-        is_failing = false;
         self->sessions_->welcome(std::move(socket), listening->reach);
         continue;
       }
       if (!listening->acceptor.is_open()) co_return;
       if (ec == asio::error::connection_aborted || ec == asio::error::try_again) continue;
-      if (!is_failing)
+      if (const auto now = std::chrono::steady_clock::now(); now >= quiet_until) {
         log::warn("cannot accept connections", {{"listener", listening->address}, {"message", ec.message()}});
-      is_failing = true;
+        quiet_until = now + reminder;
+      }
       if (ec == asio::error::no_descriptors && self->sessions_->displace()) continue;
       asio::steady_timer pause(self->executor_, accept_pause);
       co_await pause.async_wait(as_result);

@@ -23,8 +23,9 @@ namespace {
 using namespace std::chrono_literals;
 using test::HttpClient;
 
-/// What a scrape may take while the attack goes on; a sanitizer's slowness included.
-constexpr auto on_time = 1500ms;
+/// What a scrape may take while the attack goes on, under a sanitizer and on a busy machine too: half of Prometheus'
+/// own patience. Mostly it takes milliseconds; a client that blocks the loop costs it minutes.
+constexpr auto on_time = 5s;
 
 class AttackTest : public test::ServedSite {
  protected:
@@ -132,11 +133,11 @@ TEST_F(AttackTest, ClientsThatNeverReadLeaveRoomForScrapes) {
   auto limits = patient(64);
   limits.unsent_bytes = 20'000'000;
   start(limits);
-  const auto clients = attack(60, "GET /size?8000000 HTTP/1.1\r\nHost: h\r\n\r\n");
-  ASSERT_TRUE(becomes_true([this] { return server_->counters().requests == 60; }));
+  const auto clients = attack(30, "GET /size?8000000 HTTP/1.1\r\nHost: h\r\n\r\n");
+  ASSERT_TRUE(becomes_true([this] { return server_->counters().requests == 30; }));
   expect_scrapes_on_time();
   EXPECT_EQ(counters().refused_connections, 0U);
-  EXPECT_GE(counters().displaced_connections, 55U) << "20 MB hold two or three of 8 MB";
+  EXPECT_GE(counters().displaced_connections, 25U) << "20 MB hold two or three of 8 MB";
 }
 
 TEST_F(AttackTest, HalfOpenConnectionsLeaveRoomForScrapes) {
@@ -172,8 +173,8 @@ TEST_F(AttackTest, TlsHandshakesThatStallLeaveRoomForScrapes) {
   EXPECT_EQ(counters().refused_connections, 0U);
 }
 
-TEST_F(AttackTest, TenThousandIdleConnectionsLeaveRoomForScrapes) {
-  constexpr std::uint32_t half = 5'000;
+TEST_F(AttackTest, ThousandsOfIdleConnectionsLeaveRoomForScrapes) {
+  constexpr std::uint32_t half = 1'500;
   if (test::raise_descriptor_limit() < half + 200)
     GTEST_SKIP() << "a process may have less than " << half + 200 << " descriptors; see ulimit -Hn";
   test::Crowd crowd;
@@ -184,6 +185,24 @@ TEST_F(AttackTest, TenThousandIdleConnectionsLeaveRoomForScrapes) {
   expect_scrapes_on_time();
   EXPECT_LE(counters().open_connections, 256U);
   EXPECT_EQ(counters().refused_connections, 0U);
+}
+
+TEST_F(AttackTest, WithoutDescriptorsTheConnectionThatWaitedLongestGoes) {
+  test::Crowd crowd;
+  start(patient(256));
+  rlimit before{};
+  ::getrlimit(RLIMIT_NOFILE, &before);
+  auto few = before;
+  few.rlim_cur = read_process_usage()->open_descriptors + 22;
+  ::setrlimit(RLIMIT_NOFILE, &few);
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(crowd.connect(port(), 200, ""), 200U);
+  EXPECT_TRUE(becomes_true([this] { return server_->counters().displaced_connections >= 175; }));
+  const auto log = testing::internal::GetCapturedStderr();
+  EXPECT_EQ(std::count(log.begin(), log.end(), '\n'), 1) << log;
+  EXPECT_LE(counters().open_connections, 25U);
+  ::setrlimit(RLIMIT_NOFILE, &before);
+  expect_scrapes_on_time();
 }
 
 TEST_F(AttackTest, TenThousandIdleConnectionsMayStayWhereThereIsRoom) {
