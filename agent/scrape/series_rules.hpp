@@ -68,12 +68,20 @@ class SeriesRules {
     bool has_buckets = true;          ///< False: a histogram keeps its count and sum alone.
     std::vector<std::string> labels;  ///< Those to take off.
     Fold gauges = Fold::left_out;
+
+    [[nodiscard]] bool is_none() const noexcept { return !is_dropped && has_buckets && labels.empty(); }
   };
   using Verdicts = std::map<std::string, Verdict, std::less<>>;
+  /// What stood at a place on the page the last time, by the hash of its name: names are not read twice.
+  struct Place {
+    std::size_t name_hash = 0;
+    const Verdict* verdict = nullptr;
+  };
 
   [[nodiscard]] bool is_vital(std::string_view name) const noexcept;
   [[nodiscard]] Verdict judge(std::string_view name) const;
-  const Verdict& verdict_on(std::string_view name);
+  /// @return nothing for a family that stays as it is.
+  const Verdict* verdict_on(std::string_view name);
   bool keeps(metrics::Family& family, metrics::Arena& arena, Applied& applied);
   void apply_limit(metrics::Snapshot& snapshot, Applied& applied) const;
 
@@ -82,7 +90,7 @@ class SeriesRules {
   bool has_rules_;
   LabelFold fold_;
   Verdicts verdicts_;
-  std::vector<const Verdicts::value_type*> by_position_;  ///< A family mostly stands where it stood the last time.
+  std::vector<Place> places_;  ///< A family mostly stands where it stood the last time.
   std::size_t position_ = 0;
 };
 

@@ -118,7 +118,8 @@ struct BadCase {
 constexpr BadCase bad_requests[] = {
     {"/metrics?collect[]=mysql", "unknown collect[] \"mysql\"; known: redis, postgres, pgbouncer, host, push, agent\n"},
     {"/metrics?collect[]=", "unknown collect[] \"\"; known: redis, postgres, pgbouncer, host, push, agent\n"},
-    {"/metrics?collect[]=%3Cb%3E%0A", "unknown collect[] \"<b>\\n\"; known: redis, postgres, pgbouncer, host, push, agent\n"},
+    {"/metrics?collect[]=%3Cb%3E%0A",
+     "unknown collect[] \"<b>\\n\"; known: redis, postgres, pgbouncer, host, push, agent\n"},
     {"/metrics?target=nobody", "unknown target \"nobody\"; known: cache, main, pool\n"},
     {"/metrics?target=main&target=", "unknown target \"\"; known: cache, main, pool\n"},
     {"/metrics/redis?collect[]=postgres", "this page shows redis alone; leave collect[] out\n"},
