@@ -15,6 +15,7 @@ find_package(CLI11 2.1 REQUIRED CONFIG)
 pkg_check_modules(HIREDIS REQUIRED IMPORTED_TARGET hiredis)   # its own CMake file defines no target
 pkg_check_modules(LIBPQ REQUIRED IMPORTED_TARGET libpq)
 pkg_check_modules(RE2 REQUIRED IMPORTED_TARGET re2)
+pkg_check_modules(LIBCRYPT REQUIRED IMPORTED_TARGET libcrypt)
 pkg_check_modules(SYSTEMD REQUIRED IMPORTED_TARGET libsystemd)
 # Their -D_FILE_OFFSET_BITS and -pthread are of no effect here, but precompiled headers would be refused with them.
 set_property(TARGET PkgConfig::HIREDIS PkgConfig::RE2 PROPERTY INTERFACE_COMPILE_OPTIONS "")

@@ -130,7 +130,7 @@ int print_metrics(const std::string& format) {
   const auto config = with_everything();
   const auto scraper = make_target_scraper(loop.get_executor(), config);
   const PushSide push(loop.get_executor(), config.ingest, *scraper);
-  scraper->add(std::make_unique<SelfMetrics>([] { return WebCounters(); }));
+  scraper->add(std::make_unique<SelfMetrics>([] { return SelfFacts(); }));
   const auto metrics = distinct(scraper->specs());
   if (format == "json")
     print_json(metrics);

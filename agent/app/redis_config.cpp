@@ -305,12 +305,13 @@ void read_redis(Section& section, Draft& draft) {
     options.uri = *uri;
     return Done{};
   });
+  if (!options.uri.password.empty()) section.warn_if_exposed("url");
   read_login(section, options.uri, options.login);
   read_target(section, options);
   read_rules(section, options.rules);
   read_collectors(section, options);
   draft.config.redis.push_back(std::move(options));
-  draft.redis_labels.push_back(label);
+  draft.redis.push_back({label, section.fingerprint()});
 }
 
 }  // namespace midst::app

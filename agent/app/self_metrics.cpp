@@ -3,6 +3,9 @@
 #include "lib/base/process_usage.hpp"
 #include "lib/base/version.hpp"
 
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
 #include <chrono>
 #include <iterator>
 #include <utility>
@@ -19,10 +22,26 @@ constexpr MetricSpec reload_successful{"midst_agent_config_last_reload_successfu
                                        "1 if the configuration in force is the one that was loaded last."};
 constexpr MetricSpec reload_timestamp{"midst_agent_config_last_reload_success_timestamp_seconds", MetricType::gauge,
                                       "seconds", "Unix time at which the configuration in force was loaded."};
+constexpr MetricSpec reloads{"midst_agent_config_reloads_total", MetricType::counter, "",
+                             "Times the configuration was read anew, by outcome.", "outcome"};
+constexpr MetricSpec restart_pending{"midst_agent_config_restart_pending", MetricType::gauge, "",
+                                     "1 if a setting has changed that takes effect at a restart only."};
+constexpr MetricSpec loop_lag{"midst_agent_loop_lag_seconds", MetricType::gauge, "seconds",
+                              "How long the agent's loop took to come to a task, when it was asked for this page."};
 constexpr MetricSpec http_requests{"midst_agent_http_requests_total", MetricType::counter, "",
                                    "HTTP requests the agent has answered."};
 constexpr MetricSpec http_refused{"midst_agent_http_refused_connections_total", MetricType::counter, "",
-                                  "HTTP connections refused because the limit of open ones was reached."};
+                                  "HTTP connections refused because all that may be open were being answered."};
+constexpr MetricSpec http_displaced{"midst_agent_http_displaced_connections_total", MetricType::counter, "",
+                                    "HTTP connections closed, the longest waiting first, because there was no room."};
+constexpr MetricSpec http_handshakes{"midst_agent_http_failed_handshakes_total", MetricType::counter, "",
+                                     "TLS handshakes of HTTP clients that failed or did not end in time."};
+constexpr MetricSpec http_denied{"midst_agent_http_denied_total", MetricType::counter, "",
+                                 "HTTP requests that were turned away, by reason.", "reason"};
+constexpr MetricSpec tls_failures{"midst_agent_http_tls_reload_failures_total", MetricType::counter, "",
+                                  "Times that changed TLS files were of no use and the last good ones stayed."};
+constexpr MetricSpec tls_expiry{"midst_agent_http_tls_certificate_expiry_timestamp_seconds", MetricType::gauge,
+                                "seconds", "Unix time at which the certificate of the HTTP listeners ends."};
 constexpr MetricSpec http_bad{"midst_agent_http_bad_requests_total", MetricType::counter, "",
                               "HTTP requests refused as malformed, too large or too slow."};
 constexpr MetricSpec http_open{"midst_agent_http_open_connections", MetricType::gauge, "",
@@ -39,11 +58,30 @@ constexpr MetricSpec open_fds{"process_open_fds", MetricType::gauge, "", "File d
 constexpr MetricSpec max_fds{"process_max_fds", MetricType::gauge, "", "File descriptors the agent may open."};
 constexpr MetricSpec threads{"process_threads", MetricType::gauge, "", "Threads of the agent."};
 constexpr MetricSpec all_specs[] = {
-    build_info, reload_successful, reload_timestamp, http_requests, http_refused, http_bad, http_open,
-    cpu,        resident,          virtual_memory,   start_time,    open_fds,     max_fds,  threads};
+    build_info,    reload_successful, reload_timestamp, reloads,  restart_pending, loop_lag,
+    http_requests, http_refused,      http_displaced,   http_bad, http_open,       http_handshakes,
+    http_denied,   tls_failures,      tls_expiry,       cpu,      resident,        virtual_memory,
+    start_time,    open_fds,          max_fds,          threads};
 
-double unix_now() {
-  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+void add_web(metrics::SnapshotBuilder& builder, const WebCounters& web) {
+  const auto& server = web.server;
+  builder.add(http_requests, static_cast<double>(server.requests));
+  builder.add(http_refused, static_cast<double>(server.refused_connections));
+  builder.add(http_displaced, static_cast<double>(server.displaced_connections));
+  builder.add(http_bad, static_cast<double>(server.bad_requests));
+  builder.add(http_open, static_cast<double>(server.open_connections));
+  const std::pair<std::string_view, std::uint64_t> reasons[] = {{"host", web.denied.host},
+                                                                {"origin", web.denied.origin},
+                                                                {"credentials", web.denied.credentials},
+                                                                {"busy", web.denied.busy},
+                                                                {"rate", web.denied.rate}};
+  for (const auto& [reason, count] : reasons)
+    builder.add(http_denied, {{"reason", reason}}, static_cast<double>(count));
+  if (!web.certificate_expiry) return;
+  const std::chrono::duration<double> expiry = web.certificate_expiry->time_since_epoch();
+  builder.add(http_handshakes, static_cast<double>(server.failed_handshakes));
+  builder.add(tls_failures, static_cast<double>(web.failed_tls_reloads));
+  builder.add(tls_expiry, expiry.count());
 }
 
 void add_process(metrics::SnapshotBuilder& builder) {
@@ -60,7 +98,7 @@ void add_process(metrics::SnapshotBuilder& builder) {
 
 }  // namespace
 
-SelfMetrics::SelfMetrics(std::function<WebCounters()> web) : web_(std::move(web)), config_loaded_at_(unix_now()) {
+SelfMetrics::SelfMetrics(std::function<SelfFacts()> facts) : facts_(std::move(facts)) {
 }
 
 std::vector<MetricSpec> SelfMetrics::specs() const {
@@ -68,15 +106,19 @@ std::vector<MetricSpec> SelfMetrics::specs() const {
 }
 
 asio::awaitable<Result<metrics::Snapshot>> SelfMetrics::collect(Deadline) {
+  const auto posted_at = std::chrono::steady_clock::now();
+  co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
+  const std::chrono::duration<double> lag = std::chrono::steady_clock::now() - posted_at;
   metrics::SnapshotBuilder builder;
   builder.add(build_info, {{"version", version()}, {"compiler", "g++ " __VERSION__}}, 1);
-  builder.add(reload_successful, 1);
-  builder.add(reload_timestamp, config_loaded_at_);
-  const auto web = web_();
-  builder.add(http_requests, static_cast<double>(web.requests));
-  builder.add(http_refused, static_cast<double>(web.refused_connections));
-  builder.add(http_bad, static_cast<double>(web.bad_requests));
-  builder.add(http_open, static_cast<double>(web.open_connections));
+  const auto [web, reload] = facts_();
+  builder.add(reload_successful, reload.is_successful ? 1 : 0);
+  builder.add(reload_timestamp, reload.loaded_at);
+  builder.add(reloads, {{"outcome", "success"}}, static_cast<double>(reload.good));
+  builder.add(reloads, {{"outcome", "failure"}}, static_cast<double>(reload.bad));
+  builder.add(restart_pending, reload.waits_for_restart ? 1 : 0);
+  builder.add(loop_lag, lag.count());
+  add_web(builder, web);
   add_process(builder);
   co_return builder.freeze();
 }

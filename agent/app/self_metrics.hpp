@@ -2,23 +2,35 @@
 #pragma once
 
 #include "agent/scrape/source.hpp"
+#include "agent/web/guard.hpp"
+#include "agent/web/status.hpp"
+#include "lib/net/http_server.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <vector>
 
 namespace midst::app {
 
 /// What the HTTP side has counted; read at each scrape.
 struct WebCounters {
-  std::uint64_t requests = 0, refused_connections = 0, bad_requests = 0;
-  std::size_t open_connections = 0;
+  net::ServerCounters server;
+  web::GuardCounters denied;
+  std::uint64_t failed_tls_reloads = 0;
+  std::optional<std::chrono::system_clock::time_point> certificate_expiry;
+};
+
+struct SelfFacts {
+  WebCounters web;
+  web::ReloadState reload;
 };
 
 class SelfMetrics final : public scrape::Source {
  public:
-  /// @param web  called on the loop thread at each collect.
-  explicit SelfMetrics(std::function<WebCounters()> web);
+  /// @param facts  called on the loop thread at each collect.
+  explicit SelfMetrics(std::function<SelfFacts()> facts);
 
   [[nodiscard]] const scrape::SourceId& id() const noexcept override { return id_; }
   [[nodiscard]] std::vector<metrics::MetricSpec> specs() const override;
@@ -27,8 +39,7 @@ class SelfMetrics final : public scrape::Source {
 
  private:
   scrape::SourceId id_{"agent", ""};
-  std::function<WebCounters()> web_;
-  double config_loaded_at_;  ///< Unix seconds.
+  std::function<SelfFacts()> facts_;
 };
 
 }  // namespace midst::app

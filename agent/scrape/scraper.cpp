@@ -82,25 +82,22 @@ struct LeftOut {
     by_limit += applied.by_limit;
     by_collision += applied.by_collision;
   }
-  void add(const LeftOut& other) {
-    by_rule += other.by_rule;
-    by_limit += other.by_limit;
-    by_collision += other.by_collision;
-  }
 };
 
 /// One source and what is known of it. Lives as long as any coroutine that works on it.
 struct Slot {
-  Slot(const asio::any_io_executor& executor, std::unique_ptr<Source> owned, RuleOptions options)
+  Slot(const asio::any_io_executor& executor, std::unique_ptr<Source> owned, RuleOptions options,
+       std::shared_ptr<LeftOut> total)
       : source(std::move(owned)),
         rules(std::move(options), !source->id().target.empty()),
+        left_out(std::move(total)),
         finished(executor, Clock::time_point::max()) {}
 
   std::unique_ptr<Source> source;
   SeriesRules rules;
-  Applied applied;             ///< To the last snapshot that was collected.
-  bool is_over_limit = false;  ///< As it was said last.
-  LeftOut left_out;
+  Applied applied;                    ///< To the last snapshot that was collected.
+  bool is_over_limit = false;         ///< As it was said last.
+  std::shared_ptr<LeftOut> left_out;  ///< By all sources.
   bool is_collecting = false;
   Clock::time_point began{};
   asio::steady_timer finished;  ///< Never expires; cancelled when an attempt ends, which wakes all who wait.
@@ -108,11 +105,18 @@ struct Slot {
   std::shared_ptr<const metrics::Snapshot> served;  ///< Of the last finished attempt: data, or down().
   std::optional<Error> failure;                     ///< Of the last finished attempt.
   std::optional<Error> last_error;
-  Clock::time_point last_error_at{}, last_success_at{}, last_logged_at{};
+  Clock::time_point last_error_at{}, last_success_at{}, last_logged_at{}, state_since{};
   bool has_succeeded = false;
   Clock::duration last_duration{};
   std::uint64_t attempts = 0, failures = 0;
   std::uint64_t failures_by_kind[std::size(failure_kinds)] = {};
+
+  /// Its source takes the place of another one: counters go on.
+  void count_on_from(const Slot& before) {
+    attempts = before.attempts;
+    failures = before.failures;
+    std::copy(std::begin(before.failures_by_kind), std::end(before.failures_by_kind), std::begin(failures_by_kind));
+  }
 
   void record_failure(const Error& error, Clock::time_point now) {
     ++failures;
@@ -126,7 +130,7 @@ struct Slot {
 void log_outcome(Slot& slot, bool was_up, bool is_first, Clock::time_point now) {
   const auto name = display_name(slot.source->id());
   if (!slot.failure) {
-    if (is_first) log::info("target is up", {{"target", name}});
+    if (is_first && !slot.source->id().target.empty()) log::info("target is up", {{"target", name}});
     if (!is_first && !was_up) log::info("target is up again", {{"target", name}});
     return;
   }
@@ -157,14 +161,14 @@ void log_limit(Slot& slot) {
 
 std::shared_ptr<const metrics::Snapshot> collected(Slot& slot, metrics::Snapshot snapshot) {
   slot.applied = slot.rules.apply(snapshot);
-  slot.left_out.add(slot.applied);
+  slot.left_out->add(slot.applied);
   log_limit(slot);
   return std::make_shared<const metrics::Snapshot>(std::move(snapshot));
 }
 
 std::shared_ptr<const metrics::Snapshot> down(Slot& slot, const Error& error) {
   auto snapshot = slot.source->down(error);
-  slot.left_out.add(slot.rules.apply(snapshot));
+  slot.left_out->add(slot.rules.apply(snapshot));
   return std::make_shared<const metrics::Snapshot>(std::move(snapshot));
 }
 
@@ -186,6 +190,7 @@ asio::awaitable<void> attempt(std::shared_ptr<Slot> slot, Deadline deadline) {
     slot->record_failure(result.error(), now);
     slot->served = down(*slot, result.error());
   }
+  if (is_first || was_up == slot->failure.has_value()) slot->state_since = now;
   log_outcome(*slot, was_up, is_first, now);
   slot->is_collecting = false;
   slot->finished.cancel();
@@ -212,16 +217,38 @@ class Scraper::Impl {
       : executor_(std::move(executor)), options_(std::move(options)), own_rules_(options_.rules, false) {}
 
   void add(std::unique_ptr<Source> source) {
-    auto rules = options_.rules;
-    if (source->id().target.empty()) rules.max_series.reset();
+    auto rules = source->id().target.empty() ? rules_of_no_target() : options_.rules;
     add(std::move(source), std::move(rules));
   }
 
   void add(std::unique_ptr<Source> source, RuleOptions rules) {
-    slots_.push_back(std::make_shared<Slot>(executor_, std::move(source), std::move(rules)));
+    slots_.push_back(std::make_shared<Slot>(executor_, std::move(source), std::move(rules), left_out_));
   }
 
   const std::vector<std::shared_ptr<Slot>>& slots() const { return slots_; }
+
+  void set_targets(std::vector<TargetChange> targets, ScraperOptions options) {
+    options_ = std::move(options);
+    own_rules_.set(options_.rules);
+    std::vector<std::shared_ptr<Slot>> next;
+    for (auto& target : targets) {
+      const auto old = find(target.id);
+      if (!target.source) {
+        if (!old) continue;
+        old->rules.set(std::move(target.rules));
+        next.push_back(old);
+        continue;
+      }
+      next.push_back(std::make_shared<Slot>(executor_, std::move(target.source), std::move(target.rules), left_out_));
+      if (old) next.back()->count_on_from(*old);
+    }
+    for (const auto& slot : slots_) {
+      if (!slot->source->id().target.empty()) continue;
+      slot->rules.set(rules_of_no_target());
+      next.push_back(slot);
+    }
+    slots_ = std::move(next);
+  }
 
   /// Starts an attempt unless one is under way or began less than min_interval ago.
   void begin(const std::shared_ptr<Slot>& slot, Deadline deadline) {
@@ -259,7 +286,21 @@ class Scraper::Impl {
   }
 
  private:
+  [[nodiscard]] std::shared_ptr<Slot> find(const SourceId& id) const {
+    const auto found = std::find_if(slots_.begin(), slots_.end(), [&](const auto& slot) {
+      return slot->source->id().kind == id.kind && slot->source->id().target == id.target;
+    });
+    return found == slots_.end() ? nullptr : *found;
+  }
+
   inline static const Error late{Errc::timeout, "still collecting at the deadline of the scrape"};
+
+  /// The limit is for targets.
+  [[nodiscard]] RuleOptions rules_of_no_target() const {
+    auto rules = options_.rules;
+    rules.max_series.reset();
+    return rules;
+  }
 
   /// Of every target that was ever asked, also those this scrape left out: theirs is the last attempt.
   metrics::Snapshot own_families() {
@@ -288,16 +329,14 @@ class Scraper::Impl {
     add_left_out(builder);
     builder.add(family_conflicts, static_cast<double>(conflicts_));
     auto snapshot = builder.freeze();
-    own_left_out_.add(own_rules_.apply(snapshot));
+    left_out_->add(own_rules_.apply(snapshot));
     return snapshot;
   }
 
   void add_left_out(metrics::SnapshotBuilder& builder) const {
-    LeftOut total = own_left_out_;
-    for (const auto& slot : slots_) total.add(slot->left_out);
-    builder.add(dropped_series, {{"reason", "rule"}}, static_cast<double>(total.by_rule));
-    builder.add(dropped_series, {{"reason", "limit"}}, static_cast<double>(total.by_limit));
-    builder.add(dropped_series, {{"reason", "label_collision"}}, static_cast<double>(total.by_collision));
+    builder.add(dropped_series, {{"reason", "rule"}}, static_cast<double>(left_out_->by_rule));
+    builder.add(dropped_series, {{"reason", "limit"}}, static_cast<double>(left_out_->by_limit));
+    builder.add(dropped_series, {{"reason", "label_collision"}}, static_cast<double>(left_out_->by_collision));
   }
 
   /// One line per family, ever: a conflict stays until somebody changes a name.
@@ -312,7 +351,7 @@ class Scraper::Impl {
   asio::any_io_executor executor_;
   ScraperOptions options_;
   SeriesRules own_rules_;
-  LeftOut own_left_out_;
+  std::shared_ptr<LeftOut> left_out_ = std::make_shared<LeftOut>();
   std::vector<std::shared_ptr<Slot>> slots_;
   std::uint64_t duplicates_within_ = 0, duplicates_across_ = 0, conflicts_ = 0;
   std::vector<std::string> reported_;
@@ -330,6 +369,10 @@ void Scraper::add(std::unique_ptr<Source> source) {
 
 void Scraper::add(std::unique_ptr<Source> source, RuleOptions rules) {
   impl_->add(std::move(source), std::move(rules));
+}
+
+void Scraper::set_targets(std::vector<TargetChange> targets, ScraperOptions options) {
+  impl_->set_targets(std::move(targets), std::move(options));
 }
 
 std::optional<std::string> Scraper::unknown_target(const Selection& selection) const {
@@ -364,6 +407,8 @@ std::vector<SourceStatus> Scraper::status() const {
     status.last_error = slot->last_error;
     if (slot->last_error) status.error_age = age(slot->last_error_at);
     if (slot->has_succeeded) status.success_age = age(slot->last_success_at);
+    if (status.was_collected) status.state_age = age(slot->state_since);
+    status.whereabouts = slot->source->whereabouts();
     status.last_duration = std::chrono::duration_cast<std::chrono::microseconds>(slot->last_duration);
     status.samples = slot->served != nullptr ? slot->served->sample_count() : 0;
     status.series = slot->applied.series;

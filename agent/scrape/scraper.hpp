@@ -43,9 +43,18 @@ struct SourceStatus {
   std::optional<std::chrono::seconds> error_age;  ///< Since that failure.
   std::optional<std::chrono::seconds> success_age;
   std::chrono::microseconds last_duration{0};
+  std::optional<std::chrono::seconds> state_age;  ///< Since it came up or went down; nothing: never collected.
+  Whereabouts whereabouts;
   std::size_t samples = 0, bytes = 0;      ///< Of the snapshot served last.
   std::size_t series = 0, max_series = 0;  ///< After the rules and before the limit; and the limit, 0: none.
   std::uint64_t attempts = 0, failures = 0;
+};
+
+/// A target of a new configuration: a source made for it, or nothing when the one that is there stays.
+struct TargetChange {
+  SourceId id;
+  std::unique_ptr<Source> source;
+  RuleOptions rules = {};
 };
 
 /// A family of the catalogue and the kind of the sources that have it.
@@ -54,7 +63,7 @@ struct KnownMetric {
   metrics::MetricSpec spec;  ///< Its texts stay as long as the scraper.
 };
 
-/// Loop thread only. Sources are added before the first scrape.
+/// Loop thread only.
 class Scraper {
  public:
   Scraper(asio::any_io_executor executor, ScraperOptions options);
@@ -65,6 +74,11 @@ class Scraper {
   /// With the rules of the options; max_series is for sources that are targets.
   void add(std::unique_ptr<Source> source);
   void add(std::unique_ptr<Source> source, RuleOptions rules);
+
+  /// Has these targets and no others from now on, in this order, before what is no target (push, agent). Attempts that
+  /// are under way go on: the scrapes that wait for them get their answer. What was counted of a target stays with its
+  /// id, also when its source is another one now.
+  void set_targets(std::vector<TargetChange> targets, ScraperOptions options);
 
   /// @return whether the selection names only known targets; the first unknown one otherwise.
   [[nodiscard]] std::optional<std::string> unknown_target(const Selection& selection) const;

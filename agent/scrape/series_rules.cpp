@@ -88,10 +88,16 @@ RuleOptions joined(const RuleOptions& everywhere, RuleOptions own) {
   return all;
 }
 
-SeriesRules::SeriesRules(RuleOptions options, bool is_target)
-    : options_(std::move(options)),
-      is_target_(is_target),
-      has_rules_(!options_.drop.empty() || !options_.keep.empty() || !options_.drop_labels.empty()) {
+SeriesRules::SeriesRules(RuleOptions options, bool is_target) : is_target_(is_target) {
+  set(std::move(options));
+}
+
+void SeriesRules::set(RuleOptions options) {
+  if (options == options_) return;
+  options_ = std::move(options);
+  has_rules_ = !options_.drop.empty() || !options_.keep.empty() || !options_.drop_labels.empty();
+  places_.clear();
+  verdicts_.clear();
 }
 
 Applied SeriesRules::apply(metrics::Snapshot& snapshot) {

@@ -21,6 +21,8 @@ struct LabelRule {
   std::string families;          ///< Glob of their names.
   std::string label;             ///< Which label.
   Fold gauges = Fold::left_out;  ///< What becomes of gauges that are the same series afterwards.
+
+  [[nodiscard]] bool operator==(const LabelRule&) const = default;
 };
 
 /// Globs are matched against the names of families as the page has them, which are the names of their series; a
@@ -30,6 +32,8 @@ struct RuleOptions {
   std::vector<std::string> keep;  ///< Globs of those that are not, where there is any; weaker than drop.
   std::vector<LabelRule> drop_labels;
   std::optional<std::size_t> max_series;  ///< Above it the largest families are left out; unset or 0: no limit.
+
+  [[nodiscard]] bool operator==(const RuleOptions&) const = default;
 };
 
 /// @return whether a glob can match the name of a family; Errc::config tells why not.
@@ -56,6 +60,9 @@ class SeriesRules {
   /// that is its exact name.
   /// @param is_target  whether the source has an "up" of its own.
   SeriesRules(RuleOptions options, bool is_target);
+
+  /// From now on these; what dropped labels have added up goes on.
+  void set(RuleOptions options);
 
   /// Applies the rules to a snapshot that nobody else has yet.
   Applied apply(metrics::Snapshot& snapshot);
@@ -87,7 +94,7 @@ class SeriesRules {
 
   RuleOptions options_;
   bool is_target_;
-  bool has_rules_;
+  bool has_rules_ = false;
   LabelFold fold_;
   Verdicts verdicts_;
   std::vector<Place> places_;  ///< A family mostly stands where it stood the last time.

@@ -17,7 +17,16 @@
 
 namespace midst::net {
 
+class ServerTls;
+
 using Headers = std::vector<std::pair<std::string, std::string>>;
+
+/// Who can reach the listener that a request came by.
+enum class Reach {
+  socket_file,  ///< Whoever may open the Unix socket.
+  loopback,     ///< Programs of this machine, a browser with a page from anywhere among them.
+  network,
+};
 
 /// One request, read whole. Header names are compared without case.
 struct Request {
@@ -26,6 +35,7 @@ struct Request {
   std::string query;   ///< Raw text after '?', or empty.
   Headers headers;
   std::string body;
+  Reach reach = Reach::socket_file;
 
   /// @return the first header of that name, or empty.
   [[nodiscard]] std::string_view header(std::string_view name) const noexcept;
@@ -46,7 +56,9 @@ using Handler = std::function<asio::awaitable<Response>(Request)>;
 
 /// Bounds of one server; each has a test at its edge.
 struct ServerLimits {
-  std::size_t connections = 256;         ///< Open at once; one more is answered 503 and closed.
+  /// Open at once, and at most half of the descriptors that the process may have. For one more the connection is closed
+  /// that has made the server wait longest; when all are being answered, the new one gets 503.
+  std::size_t connections = 256;
   std::size_t header_bytes = 16 * 1024;  ///< Start line and headers; more is answered 431.
   std::size_t body_bytes = 1024 * 1024;  ///< More is answered 413.
   /// From accept, or the first byte, to the end of the headers; then 408, or a silent close when nothing came at all.
@@ -54,18 +66,21 @@ struct ServerLimits {
   std::chrono::milliseconds body_timeout{30'000};   ///< To read the body, and to write the answer.
   std::chrono::milliseconds idle_timeout{120'000};  ///< Between requests of a kept connection.
   std::size_t gzip_from_bytes = 1024;               ///< Answers shorter than this are sent as they are.
+  /// Of answers that wait for clients to read them; beyond it the connection that has waited longest is closed.
+  std::size_t unsent_bytes = 64 * 1024 * 1024;
 };
 
 /// What a server has counted since it started.
 struct ServerCounters {
   std::uint64_t requests = 0, refused_connections = 0, bad_requests = 0;
+  std::uint64_t displaced_connections = 0;  ///< Closed because others needed their place.
+  std::uint64_t failed_handshakes = 0;      ///< TLS that was begun and did not come about.
   std::size_t open_connections = 0;
 };
 
 /// An HTTP/1.1 server over any number of listeners. Construct, listen() as often as needed, then drain() once.
 class HttpServer {
  public:
-  /// @param handler  kept until the server is destroyed.
   HttpServer(asio::any_io_executor executor, Handler handler, ServerLimits limits);
   ~HttpServer();
   HttpServer(const HttpServer&) = delete;
@@ -79,14 +94,24 @@ class HttpServer {
   /// Starts to accept on a listening descriptor (systemd); takes it over.
   Result<std::string> adopt(int listening_descriptor);
 
+  /// Closes every listener; connections go on. listen() opens anew.
+  void stop_accepting();
+
   /// Stops accepting, closes idle connections and waits for answers under way, until `deadline` at the latest.
   asio::awaitable<void> drain(Deadline deadline);
+
+  /// From now on new TCP connections speak TLS, or, with nullptr, none; Unix sockets never do.
+  void set_tls(std::shared_ptr<ServerTls> tls);
+  /// Answers the requests that come from now on; those under way keep the handler they began with.
+  void set_handler(Handler handler);
+  /// Holds for connections that are accepted from now on.
+  void set_limits(ServerLimits limits);
 
   [[nodiscard]] ServerCounters counters() const noexcept;
 
  private:
-  class Impl;
-  std::shared_ptr<Impl> impl_;
+  class Listeners;
+  std::shared_ptr<Listeners> listeners_;
 };
 
 }  // namespace midst::net

@@ -1,71 +1,17 @@
 #include "lib/redis/tls.hpp"
 
+#include "lib/base/pem.hpp"
+
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/ssl/context.hpp>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <optional>
-#include <system_error>
-
 namespace midst::redis {
 namespace {
 
 namespace ssl = asio::ssl;
-
-/// The system's store has about 220 kB; more is a wrong path.
-constexpr std::size_t max_file_bytes = 1024 * 1024;
-
-Error file_error(std::string_view setting, const std::string& path, const std::string& why) {
-  return Error{Errc::config, "tls." + std::string(setting) + ": " + path + ": " + why};
-}
-
-/// A file that is read and closed with it.
-class File {
- public:
-  /// Not blocking, or a FIFO without a writer would hold up the loop.
-  explicit File(const std::string& path) : descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {}
-  ~File() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-  }
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-
-  /// @return the whole file; unset, with errno, when it cannot be read.
-  [[nodiscard]] std::optional<std::string> read() const {
-    struct stat status {};
-    if (descriptor_ < 0 || ::fstat(descriptor_, &status) != 0) return std::nullopt;
-    errno = S_ISDIR(status.st_mode) ? EISDIR : ENODEV;
-    if (!S_ISREG(status.st_mode)) return std::nullopt;
-    std::string text(max_file_bytes + 1, '\0');
-    std::size_t size = 0;
-    while (size < text.size()) {
-      const auto count = ::read(descriptor_, text.data() + size, text.size() - size);
-      if (count < 0) return std::nullopt;
-      if (count == 0) break;
-      size += static_cast<std::size_t>(count);
-    }
-    errno = EFBIG;
-    if (size > max_file_bytes) return std::nullopt;
-    text.resize(size);
-    return text;
-  }
-
- private:
-  int descriptor_;
-};
-
-Result<std::string> read_file(std::string_view setting, const std::string& path) {
-  auto text = File(path).read();
-  if (!text) return file_error(setting, path, std::generic_category().message(errno));
-  return std::move(*text);
-}
 
 Result<Done> trust(ssl::context& context, const TlsOptions& options) {
   error_code error;
@@ -74,10 +20,11 @@ Result<Done> trust(ssl::context& context, const TlsOptions& options) {
     if (error) return Error{Errc::tls, "the system's CA store cannot be read: " + error.message()};
     return Done{};
   }
-  const auto text = read_file("ca_file", options.ca_file);
+  const pem::File file{"tls.ca_file", options.ca_file};
+  const auto text = pem::read(file);
   if (!text) return text.error();
   context.add_certificate_authority(asio::buffer(*text), error);
-  if (error) return file_error("ca_file", options.ca_file, error.message());
+  if (error) return pem::unfit(file, error.message());
   // Whatever certificate the file holds is trusted, an intermediate one as well.
   X509_STORE_set_flags(SSL_CTX_get_cert_store(context.native_handle()), X509_V_FLAG_PARTIAL_CHAIN);
   return Done{};
@@ -87,18 +34,7 @@ Result<Done> present(ssl::context& context, const TlsOptions& options) {
   if (options.cert_file.empty() && options.key_file.empty()) return Done{};
   if (options.cert_file.empty() || options.key_file.empty())
     return Error{Errc::config, "tls.cert_file and tls.key_file need each other; only one is set"};
-  const auto certificate = read_file("cert_file", options.cert_file);
-  if (!certificate) return certificate.error();
-  const auto key = read_file("key_file", options.key_file);
-  if (!key) return key.error();
-  error_code error;
-  context.use_certificate_chain(asio::buffer(*certificate), error);
-  if (error) return file_error("cert_file", options.cert_file, error.message());
-  // Without one OpenSSL would ask at the terminal.
-  context.set_password_callback([](std::size_t, ssl::context::password_purpose) { return std::string(); }, error);
-  if (!error) context.use_private_key(asio::buffer(*key), ssl::context::pem, error);
-  if (error) return file_error("key_file", options.key_file, error.message()).with_context(options.cert_file);
-  return Done{};
+  return pem::present(context, {"tls.cert_file", options.cert_file}, {"tls.key_file", options.key_file});
 }
 
 }  // namespace

@@ -6,8 +6,8 @@ from pathlib import Path
 
 ROOT = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).resolve().parents[2])
 TABLE = re.compile(r"^(\[\[?[a-z_.]+\]\]?)")
-SETTING = re.compile(r"^([a-z_0-9]+) = (\"[^\"]*\"|\[[^\]]*\]|[^#\"\s]+)")
-ROW = re.compile(r"^\| `([a-z_0-9]+)` \| (?:`([^`]*)`|none) \| (.+) \|$")
+SETTING = re.compile(r"^([A-Za-z_0-9-]+) = (\"[^\"]*\"|\[[^\]]*\]|[^#\"\s]+)")
+ROW = re.compile(r"^\| `([A-Za-z_0-9-]+)` \| (?:`([^`]*)`|none) \| (.+) \|$")
 
 
 def shipped():

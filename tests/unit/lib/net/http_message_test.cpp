@@ -83,6 +83,22 @@ TEST(RequestReader, JoinsChunks) {
   EXPECT_EQ(request.body, "hello world");
 }
 
+TEST(RequestReader, ReadsALastChunkThatComesAByteAtATime) {
+  const std::string text =
+      "POST /p HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n!\r\n0\r\n\r\n";
+  RequestReader reader(plenty, plenty);
+  std::string unread;
+  for (const char c : text) {
+    EXPECT_FALSE(reader.is_done());
+    unread += c;
+    unread.erase(0, reader.feed(unread));
+    unread.erase(0, reader.feed(unread));  // without anything new
+    EXPECT_FALSE(reader.refusal());
+  }
+  ASSERT_TRUE(reader.is_done());
+  EXPECT_EQ(reader.take().body, "!");
+}
+
 TEST(RequestReader, TakesNoTrailerForAHeader) {
   const auto request =
       read_whole("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-Forged: 1\r\n\r\n");
@@ -126,7 +142,7 @@ TEST(RequestReader, RefusesWhatIsMalformed) {
       "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: -1\r\n\r\n",
       "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
       "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",  // smuggling
-      "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+      "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n\r\n",
       "\x16\x03\x01",  // the start of a TLS greeting, refused without waiting for more
       std::string("GET /") + std::string(1, char{}) + " HTTP/1.1\r\nHost: h\r\n\r\n",
   };

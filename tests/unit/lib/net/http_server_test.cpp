@@ -2,20 +2,13 @@
 
 #include "tests/support/gunzip.hpp"
 #include "tests/support/http_client.hpp"
+#include "tests/support/served_site.hpp"
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <future>
-#include <memory>
 #include <stdexcept>
 #include <string>
-#include <thread>
 
 namespace midst::net {
 namespace {
@@ -23,99 +16,7 @@ namespace {
 using namespace std::chrono_literals;
 using test::HttpClient;
 
-/// Handlers of the fixture: what a path does. The gate is opened by the test.
-class Site {
- public:
-  explicit Site(asio::any_io_executor executor) : gate_(std::move(executor), Deadline::max()) {}
-
-  asio::awaitable<Response> answer(Request request) {
-    Response response;
-    if (request.path == "/throws") throw std::runtime_error("boom");
-    if (request.path == "/gated") {
-      ++waiting;
-      co_await gate_.async_wait(as_result);
-      --waiting;
-    }
-    if (request.path == "/size") response.body = std::string(std::stoul(request.query), 'm');
-    if (request.path == "/echo") response.body = request.method + ' ' + request.body;
-    if (request.path == "/empty") response.status = 204;
-    if (request.path == "/") response.body = "hello\n";
-    co_return response;
-  }
-  void open_gate() { gate_.cancel(); }
-
-  int waiting = 0;
-
- private:
-  asio::steady_timer gate_;
-};
-
-/// A server on a loop thread of its own, so that the test may use blocking sockets.
-class HttpServerTest : public testing::Test {
- protected:
-  void start(ServerLimits limits = {}) {
-    site_ = std::make_unique<Site>(io_.get_executor());
-    auto* site = site_.get();
-    server_ = std::make_unique<HttpServer>(
-        io_.get_executor(),
-        [site](Request request) {
-          if (request.path == "/throws-at-once") throw std::runtime_error("boom");
-          return site->answer(std::move(request));
-        },
-        limits);
-    address_ = server_->listen("127.0.0.1:0").value();
-    thread_ = std::thread([this] { io_.run(); });
-  }
-
-  /// Runs `work` on the loop thread and returns its value.
-  template <class Work>
-  auto on_loop(Work work) {
-    std::promise<decltype(work())> promise;
-    auto future = promise.get_future();
-    asio::post(io_, [&] { promise.set_value(work()); });
-    return future.get();
-  }
-
-  ~HttpServerTest() override {
-    if (!thread_.joinable()) return;
-    on_loop([this] { return server_.reset(), 0; });
-    guard_.reset();
-    io_.stop();
-    thread_.join();
-  }
-
-  ServerCounters counters() {
-    return on_loop([this] { return server_->counters(); });
-  }
-
-  /// Waits for an effect of the loop thread; ten seconds, then false.
-  template <class Predicate>
-  bool becomes_true(Predicate predicate) {
-    const auto end = std::chrono::steady_clock::now() + 10s;
-    while (std::chrono::steady_clock::now() < end) {
-      if (on_loop(predicate)) return true;
-      std::this_thread::yield();
-    }
-    return false;
-  }
-
-  std::future<void> drain(std::chrono::milliseconds patience) {
-    auto done = std::make_shared<std::promise<void>>();
-    auto future = done->get_future();
-    asio::post(io_, [this, patience, done] {
-      asio::co_spawn(io_, server_->drain(std::chrono::steady_clock::now() + patience),
-                     [done](std::exception_ptr) { done->set_value(); });
-    });
-    return future;
-  }
-
-  asio::io_context io_{1};
-  asio::executor_work_guard<asio::io_context::executor_type> guard_{io_.get_executor()};
-  std::unique_ptr<Site> site_;
-  std::unique_ptr<HttpServer> server_;
-  std::string address_;
-  std::thread thread_;
-};
+using HttpServerTest = test::ServedSite;
 
 TEST_F(HttpServerTest, AnswersWithLengthTypeAndDateAndNamesNoSoftware) {
   start();
@@ -319,24 +220,96 @@ TEST_F(HttpServerTest, GivesUpOnAClientThatDoesNotReadItsAnswer) {
   EXPECT_TRUE(becomes_true([this] { return server_->counters().open_connections == 0; }));
 }
 
-TEST_F(HttpServerTest, AnswersOneConnectionTooManyWith503) {
+TEST_F(HttpServerTest, AnswersOneConnectionTooManyWith503WhenAllAreBeingAnswered) {
   ServerLimits limits;
   limits.connections = 2;
   start(limits);
   HttpClient first(address_);
   HttpClient second(address_);
-  EXPECT_EQ(first.get("/").status, 200);
-  EXPECT_EQ(second.get("/").status, 200);
+  for (auto* client : {&first, &second}) client->send("GET /gated HTTP/1.1\r\nHost: h\r\n\r\n");
+  ASSERT_TRUE(becomes_true([this] { return site_->waiting == 2; }));
   HttpClient third(address_);
   const auto refused = third.get("/");
   EXPECT_EQ(refused.status, 503);
   EXPECT_EQ(refused.header("Retry-After"), "1");
   EXPECT_EQ(third.read_rest(), "");
   EXPECT_EQ(counters().refused_connections, 1U);
+  EXPECT_EQ(counters().displaced_connections, 0U);
 
-  first.close();
-  ASSERT_TRUE(becomes_true([this] { return server_->counters().open_connections == 1; }));
+  on_loop([this] { return site_->open_gate(), 0; });
+  EXPECT_EQ(first.read_answer().status, 200);
+  EXPECT_EQ(second.read_answer().status, 200);
   EXPECT_EQ(test::http_get(address_, "/").status, 200);
+}
+
+TEST_F(HttpServerTest, ClosesTheConnectionThatWaitedLongestForANewOne) {
+  ServerLimits limits;
+  limits.connections = 3;
+  start(limits);
+  HttpClient trickling(address_);
+  trickling.send("GET / HTTP/1.1\r\nHo");
+  ASSERT_TRUE(becomes_true([this] { return server_->counters().open_connections == 1; }));
+  HttpClient kept(address_);
+  EXPECT_EQ(kept.get("/").status, 200);
+  HttpClient busy(address_);
+  busy.send("GET /gated HTTP/1.1\r\nHost: h\r\n\r\n");
+  ASSERT_TRUE(becomes_true([this] { return site_->waiting == 1; }));
+  trickling.send("st");  // a byte at a time does not make it younger
+
+  HttpClient fourth(address_);
+  EXPECT_EQ(fourth.get("/").status, 200);
+  EXPECT_EQ(trickling.read_rest(), "");
+  EXPECT_EQ(kept.get("/").status, 200);
+  EXPECT_EQ(counters().displaced_connections, 1U);
+  EXPECT_EQ(counters().refused_connections, 0U);
+
+  HttpClient fifth(address_);
+  EXPECT_EQ(fifth.get("/").status, 200);
+  EXPECT_EQ(fourth.read_rest(), "") << "kept was used after it";
+  on_loop([this] { return site_->open_gate(), 0; });
+  EXPECT_EQ(busy.read_answer().status, 200);
+}
+
+TEST_F(HttpServerTest, ClosesReadersThatDoNotReadWhenTheirAnswersAreTooMuchMemory) {
+  ServerLimits limits;
+  limits.unsent_bytes = 60'000'000;
+  start(limits);
+  HttpClient first(address_);
+  HttpClient second(address_);
+  HttpClient third(address_);
+  const std::string request = "GET /size?30000000 HTTP/1.1\r\nHost: h\r\n\r\n";
+  first.send(request);
+  ASSERT_TRUE(becomes_true([this] { return server_->counters().requests == 1; }));
+  second.send(request);
+  ASSERT_TRUE(becomes_true([this] { return server_->counters().requests == 2; }));
+  EXPECT_EQ(counters().displaced_connections, 0U);
+  third.send(request);
+  ASSERT_TRUE(becomes_true([this] { return server_->counters().displaced_connections == 1; }));
+  EXPECT_THROW(first.read_answer(), std::runtime_error);
+  EXPECT_EQ(second.read_answer().body.size(), 30'000'000U);
+  EXPECT_EQ(third.read_answer().body.size(), 30'000'000U);
+}
+
+TEST_F(HttpServerTest, AnswersWithANewHandlerFromTheNextRequestOn) {
+  start();
+  HttpClient kept(address_);
+  EXPECT_EQ(kept.get("/").body, "hello\n");
+  on_loop([this] {
+    server_->set_handler([](const Request&) { return test::answer_with("changed\n"); });
+    return 0;
+  });
+  EXPECT_EQ(kept.get("/").body, "changed\n");
+}
+
+TEST_F(HttpServerTest, TellsWhoCanReachTheListener) {
+  start();
+  EXPECT_EQ(test::http_get(address_, "/reach").body, "loopback");
+  const auto anywhere = on_loop([this] { return server_->listen("0.0.0.0:0"); });
+  const auto port = anywhere.value().substr(anywhere.value().rfind(':'));
+  EXPECT_EQ(test::http_get("127.0.0.1" + port, "/reach").body, "network");
+  const auto path = "unix:" + testing::TempDir() + "midst-reach-" + std::to_string(::getpid()) + ".sock";
+  EXPECT_EQ(on_loop([&] { return server_->listen(path); }).value(), path);
+  EXPECT_EQ(test::http_get(path, "/reach").body, "socket file");
 }
 
 TEST_F(HttpServerTest, TurnsAnExceptionOfTheHandlerInto500AndServesOn) {
