@@ -51,9 +51,10 @@ class Targets {
         return std::make_unique<sources::PgbouncerSource>(executor_, std::move(options));
       });
     if (next.host.is_enabled) {
+      auto before = running != nullptr ? running->host : sources::HostOptions();
+      before.rules = next.host.rules;  // they are no reason for another source
       scrape::TargetChange change{{"host", "host"}, nullptr, next.host.rules};
-      if (running == nullptr || !is_same(next, *running, "host", "host"))
-        change.source = std::make_unique<sources::HostSource>(next.host);
+      if (before != next.host) change.source = std::make_unique<sources::HostSource>(next.host);
       all.push_back(std::move(change));
     }
     return all;
@@ -197,7 +198,8 @@ class Agent::Impl {
     const auto made =
         std::count_if(changes.begin(), changes.end(), [](const auto& each) { return each.source != nullptr; });
     const auto kept = static_cast<std::ptrdiff_t>(changes.size()) - made;
-    const auto before = config_.redis.size() + config_.postgres.size() + config_.pgbouncer.size();
+    const auto before =
+        config_.redis.size() + config_.postgres.size() + config_.pgbouncer.size() + (config_.host.is_enabled ? 1 : 0);
     auto outcome = fmt::format("{} target{}: {} as before, {} new or changed", changes.size(),
                                changes.size() == 1 ? "" : "s", kept, made);
     if (before > changes.size()) outcome += fmt::format(" (there were {})", before);

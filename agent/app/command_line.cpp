@@ -79,9 +79,9 @@ void add_looking_at_targets(Commands& commands, Arguments& to) {
 }
 
 void add_catalogue(Commands& commands, Arguments& to) {
-  auto& metrics = commands.add_group("metrics", "Print every metric there is: type, unit, labels, source, help");
-  metrics.callback([&] { to.exit_code = print_metrics(to.catalogue_format); });
-  metrics.add_option("--format", to.catalogue_format, "md or json")
+  auto& printing = commands.add_group("metrics", "Print every metric there is, with type, unit, labels and meaning");
+  printing.callback([&to] { to.exit_code = print_metrics(to.catalogue_format); });
+  printing.add_option("--format", to.catalogue_format, "md or json")
       ->type_name("FORMAT")
       ->check(CLI::IsMember({"md", "json"}));
 }
@@ -142,9 +142,9 @@ int run_command_line(int argc, char** argv) {
   commands.add("run", "Serve until SIGTERM (what happens without a command too)",
                [&] { return run(arguments.config_path); });
   add_looking_at_targets(commands, arguments);
+  add_catalogue(commands, arguments);
   add_looking_after_the_daemon(commands, arguments);
   add_config_commands(commands, arguments);
-  add_catalogue(commands, arguments);
   add_push_commands(commands, arguments);
   auto& manual = *program.add_subcommand("manual", "Print the manual or a shell's completions");
   manual.group("")

@@ -145,17 +145,6 @@ void read_variables(const Environment& environment, Draft& draft) {
   }
 }
 
-void settle_host(Draft& draft) {
-  auto& host = draft.config.host;
-  host.rules = scrape::joined(draft.config.scrape.rules, std::move(host.rules));
-  std::size_t fingerprint = 0;
-  for (const auto& table : draft.given)
-    if (table.name == "host")
-      for (const auto& [key, value] : table.values)
-        fingerprint = mix(fingerprint, std::hash<std::string>()(key + value));
-  draft.config.fingerprints.emplace("host.host", fingerprint);
-}
-
 ParsedConfig finish(Draft draft, const Environment& environment) {
   read_variables(environment, draft);
   add_targets_of_exporters(environment, draft);
@@ -163,7 +152,7 @@ ParsedConfig finish(Draft draft, const Environment& environment) {
   settle_targets(config.redis, draft.redis, "redis", draft);
   settle_targets(config.postgres, draft.postgres, "postgres", draft);
   settle_targets(config.pgbouncer, draft.pgbouncer, "pgbouncer", draft);
-  settle_host(draft);
+  config.host.rules = scrape::joined(config.scrape.rules, std::move(config.host.rules));
   settle_postgres_of_pgbouncer(draft);
   settle_web(config.web, draft.problems);
   draft.given.erase(draft.given.begin());

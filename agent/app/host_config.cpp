@@ -15,13 +15,14 @@ void read_host(Section& section, sources::HostOptions& host) {
     return Done{};
   });
   const auto known = sources::host_collectors();
-  if (section.has("collectors")) host.collectors.clear();
+  std::vector<std::string> collectors;
   section.parse_each("collectors", [&](const std::string& name) -> Result<Done> {
     if (std::find(known.begin(), known.end(), name) == known.end())
       return Error{Errc::config, fmt::format("unknown collector \"{}\"; one of {}", name, fmt::join(known, ", "))};
-    host.collectors.push_back(name);
+    collectors.push_back(name);
     return Done{};
   });
+  if (section.has("collectors")) host.collectors = std::move(collectors);
   section.read("ignore_devices", host.ignore_devices);
   section.read("ignore_interfaces", host.ignore_interfaces);
   section.read("ignore_mount_points", host.ignore_mount_points);

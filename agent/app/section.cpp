@@ -428,29 +428,29 @@ void read_name(Section& section, std::string& name) {
 void read_rules(Section& section, scrape::RuleOptions& rules) {
   constexpr std::size_t most_rules = 1000, most_series = 100'000'000;
   const auto read_globs = [&](std::string_view key, std::vector<std::string>& globs) {
-    if (section.has(key)) globs.clear();
+    std::vector<std::string> read;
     section.parse_each(key, [&](const std::string& glob) -> Result<Done> {
-      if (globs.size() >= most_rules) return Error{Errc::config, fmt::format("more than {} globs", most_rules)};
+      if (read.size() >= most_rules) return Error{Errc::config, fmt::format("more than {} globs", most_rules)};
       if (const auto good = scrape::check_glob(glob); !good) return good.error();
-      globs.push_back(glob);
+      read.push_back(glob);
       return Done{};
     });
+    if (section.has(key)) globs = std::move(read);
   };
   read_globs("drop", rules.drop);
   read_globs("keep", rules.keep);
-  if (section.has("drop_labels")) rules.drop_labels.clear();
+  std::vector<scrape::LabelRule> labels;
   section.parse_each("drop_labels", [&](const std::string& text) -> Result<Done> {
-    if (rules.drop_labels.size() >= most_rules)
-      return Error{Errc::config, fmt::format("more than {} rules", most_rules)};
+    if (labels.size() >= most_rules) return Error{Errc::config, fmt::format("more than {} rules", most_rules)};
     auto rule = scrape::parse_label_rule(text);
     if (!rule) return rule.error();
-    rules.drop_labels.push_back(std::move(*rule));
+    labels.push_back(std::move(*rule));
     return Done{};
   });
+  if (section.has("drop_labels")) rules.drop_labels = std::move(labels);
   auto limit = rules.max_series.value_or(0);
-  if (!section.has("max_series")) return;
   section.read("max_series", limit, 0, most_series);
-  rules.max_series = limit;
+  if (section.has("max_series")) rules.max_series = limit;
 }
 
 Secret read_secret(Section& section, const std::string& prefix) {

@@ -23,7 +23,7 @@ constexpr MetricSpec reload_successful{"midst_agent_config_last_reload_successfu
 constexpr MetricSpec reload_timestamp{"midst_agent_config_last_reload_success_timestamp_seconds", MetricType::gauge,
                                       "seconds", "Unix time at which the configuration in force was loaded."};
 constexpr MetricSpec reloads{"midst_agent_config_reloads_total", MetricType::counter, "",
-                             "Times the configuration was read anew, by outcome."};
+                             "Times the configuration was read anew, by outcome.", "outcome"};
 constexpr MetricSpec restart_pending{"midst_agent_config_restart_pending", MetricType::gauge, "",
                                      "1 if a setting has changed that takes effect at a restart only."};
 constexpr MetricSpec loop_lag{"midst_agent_loop_lag_seconds", MetricType::gauge, "seconds",
@@ -37,7 +37,7 @@ constexpr MetricSpec http_displaced{"midst_agent_http_displaced_connections_tota
 constexpr MetricSpec http_handshakes{"midst_agent_http_failed_handshakes_total", MetricType::counter, "",
                                      "TLS handshakes of HTTP clients that failed or did not end in time."};
 constexpr MetricSpec http_denied{"midst_agent_http_denied_total", MetricType::counter, "",
-                                 "HTTP requests that were turned away, by reason."};
+                                 "HTTP requests that were turned away, by reason.", "reason"};
 constexpr MetricSpec tls_failures{"midst_agent_http_tls_reload_failures_total", MetricType::counter, "",
                                   "Times that changed TLS files were of no use and the last good ones stayed."};
 constexpr MetricSpec tls_expiry{"midst_agent_http_tls_certificate_expiry_timestamp_seconds", MetricType::gauge,

@@ -82,25 +82,22 @@ struct LeftOut {
     by_limit += applied.by_limit;
     by_collision += applied.by_collision;
   }
-  void add(const LeftOut& other) {
-    by_rule += other.by_rule;
-    by_limit += other.by_limit;
-    by_collision += other.by_collision;
-  }
 };
 
 /// One source and what is known of it. Lives as long as any coroutine that works on it.
 struct Slot {
-  Slot(const asio::any_io_executor& executor, std::unique_ptr<Source> owned, RuleOptions options)
+  Slot(const asio::any_io_executor& executor, std::unique_ptr<Source> owned, RuleOptions options,
+       std::shared_ptr<LeftOut> total)
       : source(std::move(owned)),
         rules(std::move(options), !source->id().target.empty()),
+        left_out(std::move(total)),
         finished(executor, Clock::time_point::max()) {}
 
   std::unique_ptr<Source> source;
   SeriesRules rules;
-  Applied applied;             ///< To the last snapshot that was collected.
-  bool is_over_limit = false;  ///< As it was said last.
-  LeftOut left_out;
+  Applied applied;                    ///< To the last snapshot that was collected.
+  bool is_over_limit = false;         ///< As it was said last.
+  std::shared_ptr<LeftOut> left_out;  ///< By all sources.
   bool is_collecting = false;
   Clock::time_point began{};
   asio::steady_timer finished;  ///< Never expires; cancelled when an attempt ends, which wakes all who wait.
@@ -118,7 +115,6 @@ struct Slot {
   void count_on_from(const Slot& before) {
     attempts = before.attempts;
     failures = before.failures;
-    left_out = before.left_out;
     std::copy(std::begin(before.failures_by_kind), std::end(before.failures_by_kind), std::begin(failures_by_kind));
   }
 
@@ -165,14 +161,14 @@ void log_limit(Slot& slot) {
 
 std::shared_ptr<const metrics::Snapshot> collected(Slot& slot, metrics::Snapshot snapshot) {
   slot.applied = slot.rules.apply(snapshot);
-  slot.left_out.add(slot.applied);
+  slot.left_out->add(slot.applied);
   log_limit(slot);
   return std::make_shared<const metrics::Snapshot>(std::move(snapshot));
 }
 
 std::shared_ptr<const metrics::Snapshot> down(Slot& slot, const Error& error) {
   auto snapshot = slot.source->down(error);
-  slot.left_out.add(slot.rules.apply(snapshot));
+  slot.left_out->add(slot.rules.apply(snapshot));
   return std::make_shared<const metrics::Snapshot>(std::move(snapshot));
 }
 
@@ -221,35 +217,34 @@ class Scraper::Impl {
       : executor_(std::move(executor)), options_(std::move(options)), own_rules_(options_.rules, false) {}
 
   void add(std::unique_ptr<Source> source) {
-    const bool is_target = !source->id().target.empty();
-    add(std::move(source), is_target ? options_.rules : rules_of_no_target());
+    auto rules = source->id().target.empty() ? rules_of_no_target() : options_.rules;
+    add(std::move(source), std::move(rules));
   }
 
   void add(std::unique_ptr<Source> source, RuleOptions rules) {
-    slots_.push_back(std::make_shared<Slot>(executor_, std::move(source), std::move(rules)));
+    slots_.push_back(std::make_shared<Slot>(executor_, std::move(source), std::move(rules), left_out_));
   }
 
   const std::vector<std::shared_ptr<Slot>>& slots() const { return slots_; }
 
   void set_targets(std::vector<TargetChange> targets, ScraperOptions options) {
     options_ = std::move(options);
-    own_rules_ = SeriesRules(options_.rules, false);
+    own_rules_.set(options_.rules);
     std::vector<std::shared_ptr<Slot>> next;
     for (auto& target : targets) {
       const auto old = find(target.id);
-      if (!target.source && !old) continue;
-      if (target.source)
-        next.push_back(std::make_shared<Slot>(executor_, std::move(target.source), std::move(target.rules)));
-      else
+      if (!target.source) {
+        if (!old) continue;
+        old->rules.set(std::move(target.rules));
         next.push_back(old);
-      if (next.back() == old)
-        old->rules = SeriesRules(std::move(target.rules), true);
-      else if (old)
-        next.back()->count_on_from(*old);
+        continue;
+      }
+      next.push_back(std::make_shared<Slot>(executor_, std::move(target.source), std::move(target.rules), left_out_));
+      if (old) next.back()->count_on_from(*old);
     }
     for (const auto& slot : slots_) {
       if (!slot->source->id().target.empty()) continue;
-      slot->rules = SeriesRules(rules_of_no_target(), false);
+      slot->rules.set(rules_of_no_target());
       next.push_back(slot);
     }
     slots_ = std::move(next);
@@ -291,12 +286,6 @@ class Scraper::Impl {
   }
 
  private:
-  [[nodiscard]] RuleOptions rules_of_no_target() const {
-    auto rules = options_.rules;
-    rules.max_series.reset();
-    return rules;
-  }
-
   [[nodiscard]] std::shared_ptr<Slot> find(const SourceId& id) const {
     const auto found = std::find_if(slots_.begin(), slots_.end(), [&](const auto& slot) {
       return slot->source->id().kind == id.kind && slot->source->id().target == id.target;
@@ -305,6 +294,13 @@ class Scraper::Impl {
   }
 
   inline static const Error late{Errc::timeout, "still collecting at the deadline of the scrape"};
+
+  /// The limit is for targets.
+  [[nodiscard]] RuleOptions rules_of_no_target() const {
+    auto rules = options_.rules;
+    rules.max_series.reset();
+    return rules;
+  }
 
   /// Of every target that was ever asked, also those this scrape left out: theirs is the last attempt.
   metrics::Snapshot own_families() {
@@ -333,16 +329,14 @@ class Scraper::Impl {
     add_left_out(builder);
     builder.add(family_conflicts, static_cast<double>(conflicts_));
     auto snapshot = builder.freeze();
-    own_left_out_.add(own_rules_.apply(snapshot));
+    left_out_->add(own_rules_.apply(snapshot));
     return snapshot;
   }
 
   void add_left_out(metrics::SnapshotBuilder& builder) const {
-    LeftOut total = own_left_out_;
-    for (const auto& slot : slots_) total.add(slot->left_out);
-    builder.add(dropped_series, {{"reason", "rule"}}, static_cast<double>(total.by_rule));
-    builder.add(dropped_series, {{"reason", "limit"}}, static_cast<double>(total.by_limit));
-    builder.add(dropped_series, {{"reason", "label_collision"}}, static_cast<double>(total.by_collision));
+    builder.add(dropped_series, {{"reason", "rule"}}, static_cast<double>(left_out_->by_rule));
+    builder.add(dropped_series, {{"reason", "limit"}}, static_cast<double>(left_out_->by_limit));
+    builder.add(dropped_series, {{"reason", "label_collision"}}, static_cast<double>(left_out_->by_collision));
   }
 
   /// One line per family, ever: a conflict stays until somebody changes a name.
@@ -357,7 +351,7 @@ class Scraper::Impl {
   asio::any_io_executor executor_;
   ScraperOptions options_;
   SeriesRules own_rules_;
-  LeftOut own_left_out_;
+  std::shared_ptr<LeftOut> left_out_ = std::make_shared<LeftOut>();
   std::vector<std::shared_ptr<Slot>> slots_;
   std::uint64_t duplicates_within_ = 0, duplicates_across_ = 0, conflicts_ = 0;
   std::vector<std::string> reported_;
@@ -373,12 +367,12 @@ void Scraper::add(std::unique_ptr<Source> source) {
   impl_->add(std::move(source));
 }
 
-void Scraper::set_targets(std::vector<TargetChange> targets, ScraperOptions options) {
-  impl_->set_targets(std::move(targets), std::move(options));
-}
-
 void Scraper::add(std::unique_ptr<Source> source, RuleOptions rules) {
   impl_->add(std::move(source), std::move(rules));
+}
+
+void Scraper::set_targets(std::vector<TargetChange> targets, ScraperOptions options) {
+  impl_->set_targets(std::move(targets), std::move(options));
 }
 
 std::optional<std::string> Scraper::unknown_target(const Selection& selection) const {

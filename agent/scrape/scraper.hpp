@@ -54,7 +54,7 @@ struct SourceStatus {
 struct TargetChange {
   SourceId id;
   std::unique_ptr<Source> source;
-  RuleOptions rules;
+  RuleOptions rules = {};
 };
 
 /// A family of the catalogue and the kind of the sources that have it.

@@ -5,6 +5,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <functional>
 #include <set>
 #include <utility>
 
@@ -87,24 +88,31 @@ RuleOptions joined(const RuleOptions& everywhere, RuleOptions own) {
   return all;
 }
 
-SeriesRules::SeriesRules(RuleOptions options, bool is_target)
-    : options_(std::move(options)),
-      is_target_(is_target),
-      has_rules_(!options_.drop.empty() || !options_.keep.empty() || !options_.drop_labels.empty()) {
+SeriesRules::SeriesRules(RuleOptions options, bool is_target) : is_target_(is_target) {
+  set(std::move(options));
+}
+
+void SeriesRules::set(RuleOptions options) {
+  if (options == options_) return;
+  options_ = std::move(options);
+  has_rules_ = !options_.drop.empty() || !options_.keep.empty() || !options_.drop_labels.empty();
+  places_.clear();
+  verdicts_.clear();
 }
 
 Applied SeriesRules::apply(metrics::Snapshot& snapshot) {
   Applied applied;
   if (has_rules_) {
     if (verdicts_.size() > max_verdicts) {
-      by_position_.clear();
+      places_.clear();
       verdicts_.clear();
     }
     fold_.begin();
     position_ = 0;
     snapshot.edit([&](Family& family, metrics::Arena& arena) { return keeps(family, arena, applied); });
+  } else {
+    for (const auto& family : snapshot.families()) applied.series += series_count(family);
   }
-  for (const auto& family : snapshot.families()) applied.series += series_count(family);
   if (max_series() > 0 && applied.series > max_series()) apply_limit(snapshot, applied);
   return applied;
 }
@@ -132,25 +140,24 @@ SeriesRules::Verdict SeriesRules::judge(std::string_view name) const {
   return verdict;
 }
 
-const SeriesRules::Verdict& SeriesRules::verdict_on(std::string_view name) {
+const SeriesRules::Verdict* SeriesRules::verdict_on(std::string_view name) {
   const auto at = position_++;
-  if (at < by_position_.size() && by_position_[at]->first == name) return by_position_[at]->second;
+  const auto name_hash = std::hash<std::string_view>()(name);
+  if (at < places_.size() && places_[at].name_hash == name_hash) return places_[at].verdict;
   auto found = verdicts_.find(name);
   if (found == verdicts_.end()) found = verdicts_.emplace(std::string(name), judge(name)).first;
-  if (at == by_position_.size())
-    by_position_.push_back(&*found);
-  else
-    by_position_[at] = &*found;
-  return found->second;
+  if (at == places_.size()) places_.emplace_back();
+  places_[at] = {name_hash, found->second.is_none() ? nullptr : &found->second};
+  return places_[at].verdict;
 }
 
 bool SeriesRules::keeps(Family& family, metrics::Arena& arena, Applied& applied) {
-  const auto& verdict = verdict_on(family.name);
-  if (verdict.is_dropped) {
+  const auto* verdict = verdict_on(family.name);
+  if (verdict != nullptr && verdict->is_dropped) {
     applied.by_rule += series_count(family);
     return false;
   }
-  if (!verdict.has_buckets && family.type == MetricType::histogram) {
+  if (verdict != nullptr && !verdict->has_buckets && family.type == MetricType::histogram) {
     std::vector<metrics::Distribution> bare(family.distributions.begin(), family.distributions.end());
     for (auto& distribution : bare) {
       applied.by_rule += distribution.bounds.size();
@@ -160,7 +167,9 @@ bool SeriesRules::keeps(Family& family, metrics::Arena& arena, Applied& applied)
     family.distributions = arena.copy(std::span<const metrics::Distribution>(bare));
     family.exemplars = {};  // they stand at buckets
   }
-  if (!verdict.labels.empty()) applied.by_collision += fold_.apply(family, arena, verdict.labels, verdict.gauges);
+  if (verdict != nullptr && !verdict->labels.empty())
+    applied.by_collision += fold_.apply(family, arena, verdict->labels, verdict->gauges);
+  applied.series += series_count(family);
   return !family.labels.empty();
 }
 

@@ -21,6 +21,8 @@ struct LabelRule {
   std::string families;          ///< Glob of their names.
   std::string label;             ///< Which label.
   Fold gauges = Fold::left_out;  ///< What becomes of gauges that are the same series afterwards.
+
+  [[nodiscard]] bool operator==(const LabelRule&) const = default;
 };
 
 /// Globs are matched against the names of families as the page has them, which are the names of their series; a
@@ -30,6 +32,8 @@ struct RuleOptions {
   std::vector<std::string> keep;  ///< Globs of those that are not, where there is any; weaker than drop.
   std::vector<LabelRule> drop_labels;
   std::optional<std::size_t> max_series;  ///< Above it the largest families are left out; unset or 0: no limit.
+
+  [[nodiscard]] bool operator==(const RuleOptions&) const = default;
 };
 
 /// @return whether a glob can match the name of a family; Errc::config tells why not.
@@ -57,6 +61,9 @@ class SeriesRules {
   /// @param is_target  whether the source has an "up" of its own.
   SeriesRules(RuleOptions options, bool is_target);
 
+  /// From now on these; what dropped labels have added up goes on.
+  void set(RuleOptions options);
+
   /// Applies the rules to a snapshot that nobody else has yet.
   Applied apply(metrics::Snapshot& snapshot);
 
@@ -68,21 +75,29 @@ class SeriesRules {
     bool has_buckets = true;          ///< False: a histogram keeps its count and sum alone.
     std::vector<std::string> labels;  ///< Those to take off.
     Fold gauges = Fold::left_out;
+
+    [[nodiscard]] bool is_none() const noexcept { return !is_dropped && has_buckets && labels.empty(); }
   };
   using Verdicts = std::map<std::string, Verdict, std::less<>>;
+  /// What stood at a place on the page the last time, by the hash of its name: names are not read twice.
+  struct Place {
+    std::size_t name_hash = 0;
+    const Verdict* verdict = nullptr;
+  };
 
   [[nodiscard]] bool is_vital(std::string_view name) const noexcept;
   [[nodiscard]] Verdict judge(std::string_view name) const;
-  const Verdict& verdict_on(std::string_view name);
+  /// @return nothing for a family that stays as it is.
+  const Verdict* verdict_on(std::string_view name);
   bool keeps(metrics::Family& family, metrics::Arena& arena, Applied& applied);
   void apply_limit(metrics::Snapshot& snapshot, Applied& applied) const;
 
   RuleOptions options_;
   bool is_target_;
-  bool has_rules_;
+  bool has_rules_ = false;
   LabelFold fold_;
   Verdicts verdicts_;
-  std::vector<const Verdicts::value_type*> by_position_;  ///< A family mostly stands where it stood the last time.
+  std::vector<Place> places_;  ///< A family mostly stands where it stood the last time.
   std::size_t position_ = 0;
 };
 

@@ -32,6 +32,8 @@ struct HostOptions {
       "securityfs", "selinuxfs",   "squashfs",  "sysfs",   "tracefs",  "nfs*",     "cifs",   "smb*",     "fuse.*",
       "9p",         "ceph",        "glusterfs", "lustre",  "afs",      "virtiofs", "ocfs2",  "gfs2"};
   scrape::RuleOptions rules;  ///< Which of its series the page has; for the Scraper.
+
+  [[nodiscard]] bool operator==(const HostOptions&) const = default;
 };
 
 /// @return the names that `collectors` may have, in the order of the page.

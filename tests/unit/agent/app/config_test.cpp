@@ -222,7 +222,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadCase{"[web]\nlisten = [1]\n", "a.toml:2:11: error: web.listen takes a list of strings"},
         BadCase{"[web]\nprobe = \"yes\"\n", "a.toml:2:9: error: web.probe takes true or false"},
         BadCase{"[[web.listener]]\nlisten = \"127.0.0.1:1\"\nview = \"mysql\"\n",
-                "a.toml:3:8: error: web.listener.view: unknown view \"mysql\"; one of redis, postgres, pgbouncer, host, api"},
+                "a.toml:3:8: error: web.listener.view: unknown view \"mysql\"; one of redis, postgres, pgbouncer, "
+                "host, api"},
         BadCase{"[log]\nlevel = \"loud\"\n",
                 "a.toml:2:9: error: log.level: unknown level \"loud\"; one of debug, info, warn, error"},
         BadCase{"[scrape]\ntimeout = \"10ms\"\n",

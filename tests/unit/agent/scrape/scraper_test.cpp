@@ -187,6 +187,29 @@ TEST_F(ScraperTest, LeavesOutWhatTheRulesOfASourceSayAndCountsIt) {
   EXPECT_EQ(value_of(*scrape(scraper, 1s), "midst_agent_dropped_series_total", R"(reason="rule")"), 4);
 }
 
+TEST_F(ScraperTest, NewRulesHoldForTargetsThatStayAndForSourcesThatAreNone) {
+  Scraper scraper(io_.get_executor(), always_fresh);
+  add(scraper, "a");
+  scraper.add(std::make_unique<FakeSource>(SourceId{"push", ""}));
+  EXPECT_EQ(value_of(*scrape(scraper, 1s), "fake_value", R"(target="a")"), 1);
+  std::vector<TargetChange> targets;
+  targets.push_back({{"fake", "a"}, nullptr, {{"fake_value"}, {}, {}, {}}});
+  scraper.set_targets(std::move(targets), {0ms, {{"fake_up"}, {}, {}, {}}});
+  const auto page = scrape(scraper, 1s);
+  EXPECT_EQ(value_of(*page, "fake_value", R"(target="a")"), std::nullopt);
+  EXPECT_EQ(value_of(*page, "fake_up", R"(target="a")"), 1);
+  EXPECT_EQ(value_of(*page, "fake_value", R"(target="")"), 1);
+  EXPECT_EQ(value_of(*page, "fake_up", R"(target="")"), std::nullopt);
+}
+
+TEST_F(ScraperTest, WhatWasLeftOutOfATargetThatIsGoneStaysCounted) {
+  Scraper scraper(io_.get_executor(), {0ms, {{"fake_value"}, {}, {}, {}}});
+  add(scraper, "a");
+  scrape(scraper, 1s);
+  scraper.set_targets({}, {0ms, {}});
+  EXPECT_EQ(value_of(*scrape(scraper, 1s), "midst_agent_dropped_series_total", R"(reason="rule")"), 1);
+}
+
 TEST_F(ScraperTest, ShowsTheLimitOfATargetWhatItHasAndWhatIsLeftOut) {
   Scraper scraper(io_.get_executor(), {0ms, {{}, {}, {}, 1}});
   add(scraper, "a");

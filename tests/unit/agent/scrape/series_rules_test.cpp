@@ -156,6 +156,16 @@ TEST(SeriesRules, ASumNeverFallsWhenOneOfItsSeriesGoesAwayOrBeginsAnew) {
   EXPECT_EQ(sum({{"a", 2}, {"b", 101}}), "redis_commands_total{mode=\"x\"} 109\n") << "b came back";
 }
 
+TEST(SeriesRules, OtherRulesGoOnWithTheSums) {
+  SeriesRules rules({.drop = {}, .keep = {}, .drop_labels = {rule("*:table")}, .max_series = {}}, true);
+  EXPECT_EQ(ruled(rules, tables(calls, {{"a", 5}, {"b", 100}})), "redis_commands_total{mode=\"x\"} 105\n");
+  rules.set({.drop = {"redis_db_keys"}, .keep = {}, .drop_labels = {rule("*:table")}, .max_series = {}});
+  EXPECT_EQ(ruled(rules, tables(calls, {{"a", 6}})), "redis_commands_total{mode=\"x\"} 106\n");
+  EXPECT_EQ(ruled(rules, tables(keys, {{"a", 6}})), "");
+  rules.set({});
+  EXPECT_EQ(ruled(rules, tables(keys, {{"a", 6}})), "redis_db_keys{mode=\"x\",table=\"a\"} 6\n");
+}
+
 TEST(SeriesRules, ATargetThatWasDownForLongIsNotForgotten) {
   SeriesRules rules({.drop = {}, .keep = {}, .drop_labels = {rule("*:table")}, .max_series = {}}, true);
   EXPECT_EQ(ruled(rules, tables(calls, {{"a", 5}})), "redis_commands_total{mode=\"x\"} 5\n");

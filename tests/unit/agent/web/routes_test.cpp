@@ -118,7 +118,8 @@ struct BadCase {
 constexpr BadCase bad_requests[] = {
     {"/metrics?collect[]=mysql", "unknown collect[] \"mysql\"; known: redis, postgres, pgbouncer, host, push, agent\n"},
     {"/metrics?collect[]=", "unknown collect[] \"\"; known: redis, postgres, pgbouncer, host, push, agent\n"},
-    {"/metrics?collect[]=%3Cb%3E%0A", "unknown collect[] \"<b>\\n\"; known: redis, postgres, pgbouncer, host, push, agent\n"},
+    {"/metrics?collect[]=%3Cb%3E%0A",
+     "unknown collect[] \"<b>\\n\"; known: redis, postgres, pgbouncer, host, push, agent\n"},
     {"/metrics?target=nobody", "unknown target \"nobody\"; known: cache, main, pool\n"},
     {"/metrics?target=main&target=", "unknown target \"\"; known: cache, main, pool\n"},
     {"/metrics/redis?collect[]=postgres", "this page shows redis alone; leave collect[] out\n"},
@@ -238,7 +239,9 @@ TEST_F(RoutesTest, ReloadIsOffUnlessTurnedOn) {
 
 TEST_F(RoutesTest, AFailedReloadSaysWhereTheFaultIs) {
   options_.lifecycle = true;
-  hooks_.reload = []() -> Result<std::string> { return Error{Errc::config, "agent.toml:3:1: unknown key \"listeen\""}; };
+  hooks_.reload = []() -> Result<std::string> {
+    return Error{Errc::config, "agent.toml:3:1: unknown key \"listeen\""};
+  };
   const auto answer = ask("POST", "/-/reload");
   EXPECT_EQ(answer.status, 400U);
   EXPECT_EQ(answer.body, "agent.toml:3:1: unknown key \"listeen\"\n");
