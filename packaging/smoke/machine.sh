@@ -1,13 +1,21 @@
 # A booted systemd in a root of its own: a container with its own network, process numbers and cgroups, on a throw-away
 # layer above $STACK, so that each boot begins with the same machine. Source it; needs $RUN and root.
 
-# boot [OPTION of systemd-nspawn…]: sets LEADER, the process number of the machine's systemd.
+# boot [OPTION of systemd-nspawn…]: sets LEADER, the process number of the machine's systemd. With LIMITS=yes it has groups in
+# the host's own hierarchies, where limits have an effect.
 boot() {
+  export LIMITS=${LIMITS-}
   MACHINE=midst-$$-$((MACHINES += 1))
   unshare -m bash -c '
     mount --make-rprivate /
-    umount -Rl /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup
-    mkdir -p "/sys/fs/cgroup/$1" && echo $$ >"/sys/fs/cgroup/$1/cgroup.procs"
+    if [ -n "$LIMITS" ]; then
+      for hierarchy in memory pids cpu unified; do
+        mkdir -p "/sys/fs/cgroup/$hierarchy/$1" && echo $$ >"/sys/fs/cgroup/$hierarchy/$1/cgroup.procs"
+      done
+    else
+      umount -Rl /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup
+      mkdir -p "/sys/fs/cgroup/$1" && echo $$ >"/sys/fs/cgroup/$1/cgroup.procs"
+    fi
     root=$2; name=$1; shift 2
     exec systemd-nspawn -q -D "$root" --machine="$name" --boot --register=no --keep-unit --console=pipe \
       --volatile=overlay --private-network "$@"' \

@@ -1,0 +1,2 @@
+# to come
+end_images() { :; }
