@@ -42,7 +42,7 @@ def connect(address):
 ATTEMPTS = {
     "write_etc": lambda: write("/etc/passwd"),
     "write_own_program": lambda: write("/usr/bin/midst-agent"),
-    "write_shared_folder": lambda: write("/run/lock/left-behind"),
+    "write_shared_folder": lambda: write("/var/shared/left-behind"),
     "read_home": lambda: read("/home/someone/diary"),
     "read_kernel_log": lambda: read("/dev/kmsg"),
     "see_other_processes": another_process,

@@ -3,7 +3,7 @@
 stage_P9() {
   machine_with -- --system-call-filter=bpf --capability=CAP_BPF,CAP_PERFMON,CAP_NET_ADMIN
   install_in_machine midst-agent
-  inside sh -c 'mkdir -p /home/someone && echo private >/home/someone/diary && chmod -R a+rX /home
+  inside sh -c 'mkdir -p -m 1777 /var/shared; mkdir -p /home/someone && echo private >/home/someone/diary && chmod -R a+rX /home
     ip address add 10.99.99.99/32 dev lo'
   inside systemd-run -q --unit=elsewhere python3 -m http.server --bind 10.99.99.99 8080 --directory /
   # The same attempts by the same user, first as the unit would let it without its confinement, then within it.

@@ -148,11 +148,11 @@ stage_P6() {
   until_true 10 "the restart after SIGKILL" active_again 1 || fail "not back after SIGKILL"
   did "SIGKILL: back, NRestarts 1"
   sleep 7  # two periods of the watchdog: what is well is left alone
-[ "$(property NRestarts)" = 1 ] || fail "the watchdog ended a daemon that was well"
-    inside systemctl kill -s STOP midst-agent
-until_true 30 "the restart after SIGSTOP" active_again 2 || fail "the watchdog did not end a stopped daemon"
+  [ "$(property NRestarts)" = 1 ] || fail "the watchdog ended a daemon that was well"
+  inside systemctl kill -s STOP midst-agent
+  until_true 30 "the restart after SIGSTOP" active_again 2 || fail "the watchdog did not end a stopped daemon"
   said 'Watchdog timeout' || fail "no word of the watchdog in the journal"
-    did "SIGSTOP: the watchdog ended it after 3 s, NRestarts 2; 7 s before that it left a healthy one alone"
+  did "SIGSTOP: the watchdog ended it after 3 s, NRestarts 2; 7 s before that it left a healthy one alone"
   inside sh -c 'echo "[web]
 lifecycl = true" >/etc/midst-agent/conf.d/broken.toml'
   local pid
