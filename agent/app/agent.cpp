@@ -4,144 +4,231 @@
 #include "agent/app/push_side.hpp"
 #include "agent/app/redis_on_demand.hpp"
 #include "agent/app/self_metrics.hpp"
+#include "agent/app/web_side.hpp"
 #include "agent/sources/postgres/pgbouncer_source.hpp"
 #include "agent/sources/postgres/postgres_source.hpp"
 #include "agent/sources/postgres/top/statement_texts.hpp"
 #include "agent/sources/redis/redis_source.hpp"
 #include "agent/web/routes.hpp"
 #include "lib/base/log.hpp"
-#include "lib/net/http_server.hpp"
 #include "lib/net/sockets.hpp"
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <chrono>
 #include <utility>
 #include <vector>
 
 namespace midst::app {
 namespace {
 
-/// The one place where a kind of source is named. Order here is order on the page.
-void add_targets(scrape::Scraper& scraper, const asio::any_io_executor& executor, const Config& config) {
-  for (const auto& options : config.redis) scraper.add(std::make_unique<sources::RedisSource>(executor, options));
-  const auto limits = std::make_shared<sources::ServerLimits>();
-  for (auto options : config.postgres) {
-    options.server_limits = limits;
-    scraper.add(std::make_unique<sources::PostgresSource>(executor, std::move(options)));
+/// Makes sources of the targets of a configuration, but for those that a running agent keeps. The one place where a
+/// kind of source is named; the order here is the order on the page.
+class Targets {
+ public:
+  explicit Targets(asio::any_io_executor executor) : executor_(std::move(executor)) {}
+
+  /// @param running  what the agent works with now; nothing at the start.
+  std::vector<scrape::TargetChange> changes(const Config& next, const Config* running) {
+    std::vector<scrape::TargetChange> all;
+    const auto add = [&](std::string_view kind, const auto& options, auto make) {
+      scrape::TargetChange change{{std::string(kind), options.name}, nullptr};
+      if (running == nullptr || !is_same(next, *running, kind, options.name)) change.source = make(options);
+      all.push_back(std::move(change));
+    };
+    for (const auto& each : next.redis)
+      add("redis", each, [&](auto options) { return std::make_unique<sources::RedisSource>(executor_, options); });
+    for (const auto& each : next.postgres)
+      add("postgres", each, [&](auto options) {
+        options.server_limits = limits_;
+        return std::make_unique<sources::PostgresSource>(executor_, std::move(options));
+      });
+    for (const auto& each : next.pgbouncer)
+      add("pgbouncer", each, [&](auto options) {
+        options.server_limits = limits_;
+        return std::make_unique<sources::PgbouncerSource>(executor_, std::move(options));
+      });
+    return all;
   }
-  for (auto options : config.pgbouncer) {
-    options.server_limits = limits;
-    scraper.add(std::make_unique<sources::PgbouncerSource>(executor, std::move(options)));
+
+  static bool is_same(const Config& next, const Config& running, std::string_view kind, const std::string& name) {
+    const auto key = fmt::format("{}.{}", kind, name);
+    const auto now = next.fingerprints.find(key), before = running.fingerprints.find(key);
+    return before != running.fingerprints.end() && now->second == before->second;
   }
+
+ private:
+  asio::any_io_executor executor_;
+  std::shared_ptr<sources::ServerLimits> limits_ = std::make_shared<sources::ServerLimits>();
+};
+
+/// Keys of [ingest] that a running agent can take over; the others wait for a restart.
+constexpr std::string_view live_ingest_keys[] = {"allow_users", "allow_groups", "gauge_sign",  "bare_tags",
+                                                 "buckets",     "ttl",          "mapping_file"};
+
+/// @return the keys of [ingest] and [ingest.statsd] that differ and take effect at a restart only.
+std::vector<std::string> keys_for_a_restart(const Config& next, const Config& running) {
+  const auto settings_of = [](const Config& config) {
+    std::map<std::string, std::string> settings;
+    for (const auto& table : config.given)
+      if (table.name == "ingest" || table.name == "ingest.statsd")
+        for (const auto& [key, value] : table.values)
+          if (std::find(std::begin(live_ingest_keys), std::end(live_ingest_keys), key) == std::end(live_ingest_keys))
+            settings.emplace(table.name + '.' + key, value);
+    return settings;
+  };
+  const auto now = settings_of(next), before = settings_of(running);
+  std::vector<std::string> keys;
+  for (const auto& [key, value] : now)
+    if (const auto found = before.find(key); found == before.end() || found->second != value) keys.push_back(key);
+  for (const auto& [key, value] : before)
+    if (!now.contains(key)) keys.push_back(key);
+  return keys;
+}
+
+double unix_now() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
 }  // namespace
 
 std::unique_ptr<scrape::Scraper> make_target_scraper(asio::any_io_executor executor, const Config& config) {
   auto scraper = std::make_unique<scrape::Scraper>(executor, scrape::ScraperOptions{config.scrape.min_interval});
-  add_targets(*scraper, executor, config);
+  for (auto& target : Targets(executor).changes(config, nullptr)) scraper->add(std::move(target.source));
   return scraper;
 }
 
 class Agent::Impl {
  public:
-  Impl(asio::any_io_executor executor, Config config)
+  Impl(asio::any_io_executor executor, Config config, ConfigLoader load)
       : executor_(std::move(executor)),
         config_(std::move(config)),
+        load_(std::move(load)),
         redis_(executor_, config_.redis),
-        scraper_(make_scraper()) {
+        targets_(executor_),
+        scraper_(std::make_unique<scrape::Scraper>(executor_, scrape::ScraperOptions{})),
+        web_(executor_, [this](const Config& for_config, const WebRole& role) { return handler(for_config, role); }) {
     push_ = std::make_unique<PushSide>(executor_, config_.ingest, *scraper_);
-    scraper_->add(std::make_unique<SelfMetrics>([this] { return web_counters(); }));
+    scraper_->add(std::make_unique<SelfMetrics>([this] { return facts(); }));
+    give_hooks(config_, nullptr);
+    scraper_->set_targets(targets_.changes(config_, nullptr), {config_.scrape.min_interval});
+    reload_.loaded_at = unix_now();
   }
 
   Result<Done> start() {
     auto inherited = net::systemd_descriptors();
     if (!inherited) return inherited.error();
-    if (const auto done = push_->start(*inherited); !done) return done.error();
-    auto& everything = add_server("");
-    if (const auto done = adopt(everything, *inherited); !done) return done.error();
-    const bool is_open = !addresses_.empty();  // by systemd, which wins
-    for (const auto& address : config_.web.listen)
-      if (const auto done = is_open ? Result<Done>(Done{}) : listen(everything, address, "web.listen"); !done)
-        return done.error();
-    if (const auto done = listen_for_control(); !done) return done.error();
-    for (const auto& listener : config_.web.listeners)
-      if (const auto done = listen(add_server(listener.view), listener.address, "web.listener.listen"); !done)
-        return done.error();
+    if (const auto done = push_->start(*inherited); !done) return done;
+    if (const auto done = web_.start(config_, *inherited); !done) return done;
+    for (const auto& passed : *inherited)
+      log::warn(
+          "a descriptor from systemd is not used; FileDescriptorName= is one of web, push, dogstatsd, "
+          "dogstatsd-stream, statsd-udp",
+          {{"name", passed.name}});
     return Done{};
   }
 
+  Result<std::string> reload() {
+    auto outcome = try_reload();
+    reload_.is_successful = outcome.has_value();
+    ++(outcome ? reload_.good : reload_.bad);
+    if (outcome) {
+      reload_.loaded_at = unix_now();
+      reload_.error.clear();
+      log::info("configuration reloaded", {{"outcome", *outcome}});
+    } else {
+      reload_.error = outcome.error().message;
+      log::error("configuration not reloaded; the old one stays",
+                 {{"reason", word(outcome.error().code)}, {"error", outcome.error().message}});
+    }
+    return outcome;
+  }
+
   asio::awaitable<void> stop(Deadline deadline) {
-    for (auto& server : servers_) co_await server->drain(deadline);
+    co_await web_.stop(deadline);
     co_await push_->stop(deadline);
   }
 
   [[nodiscard]] std::string summary() const {
     const auto targets = config_.redis.size() + config_.postgres.size() + config_.pgbouncer.size();
     return fmt::format("{} target{}; http on {}; push on {}", targets, targets == 1 ? "" : "s",
-                       fmt::join(addresses_, " "),
+                       fmt::join(web_.addresses(), " "),
                        push_->addresses().empty() ? "nothing" : fmt::format("{}", fmt::join(push_->addresses(), " ")));
   }
 
+  [[nodiscard]] std::string state_line() const {
+    std::size_t samples = 0;
+    std::string troubles;
+    for (const auto& target : scraper_->status()) {
+      samples += target.samples;
+      if (target.was_collected && !target.is_up)
+        troubles += fmt::format("; {}.{} down: {}", target.id.kind, target.id.target, word(target.last_error->code));
+    }
+    if (!reload_.is_successful) troubles += "; the last reload failed";
+    return fmt::format("serving {} series{}", samples, troubles);
+  }
+
  private:
-  std::unique_ptr<scrape::Scraper> make_scraper() {
-    for (auto& options : config_.redis) options.request_errors = redis_.refused();
-    if (config_.web.queries)
-      for (auto& options : config_.postgres) options.texts = std::make_shared<sources::StatementTexts>(options.limits);
-    return make_target_scraper(executor_, config_);
+  /// Nothing has changed until the last thing that can fail has not.
+  Result<std::string> try_reload() {
+    auto parsed = load_();
+    std::string problems;
+    for (const auto& problem : parsed.problems)
+      if (problem.is_error) problems.append(problems.empty() ? "" : "\n").append(describe(problem));
+    if (!problems.empty()) return Error{Errc::config, std::move(problems)};
+    auto next = std::move(parsed.config);
+    auto allowed = ingest::AllowList::resolve(next.ingest.allow_users, next.ingest.allow_groups);
+    if (!allowed) return allowed.error().with_context("ingest");
+    if (const auto prepared = web_.prepare(next); !prepared) return prepared.error();
+
+    log::configure(next.log.level, next.log.format.value_or(log::default_format()));
+    give_hooks(next, &config_);
+    auto changes = targets_.changes(next, &config_);
+    const auto made =
+        std::count_if(changes.begin(), changes.end(), [](const auto& each) { return each.source != nullptr; });
+    const auto kept = static_cast<std::ptrdiff_t>(changes.size()) - made;
+    const auto before = config_.redis.size() + config_.postgres.size() + config_.pgbouncer.size();
+    auto outcome = fmt::format("{} target{}: {} as before, {} new or changed", changes.size(),
+                               changes.size() == 1 ? "" : "s", kept, made);
+    if (before > changes.size()) outcome += fmt::format(" (there were {})", before);
+    for (const auto& key : keys_for_a_restart(next, started_with_))
+      outcome += fmt::format("; {} waits for a restart", key);
+    scraper_->set_targets(std::move(changes), {next.scrape.min_interval});
+    push_->reload(next.ingest, std::move(*allowed));
+    web_.commit(next);
+    config_ = std::move(next);
+    return outcome;
   }
 
-  /// A default path that cannot be opened costs `midst-agent push` and its like only.
-  Result<Done> listen_for_control() {
-    if (config_.control_socket.empty()) return Done{};
-    servers_.push_back(std::make_unique<net::HttpServer>(executor_, control_handler(web_handler(""), push_->store()),
-                                                         net::ServerLimits{}));
-    const auto bound = servers_.back()->listen("unix:" + config_.control_socket);
-    if (bound) return Done{};
-    if (config_.is_control_explicit) return bound.error().with_context("control.socket");
-    log::warn("no control socket: set control.socket, or \"\" for none", {{"error", bound.error().message}});
-    return Done{};
+  /// What sources share with the rest of the agent.
+  void give_hooks(Config& config, const Config* running) const {
+    for (auto& options : config.redis) options.request_errors = redis_.refused();
+    if (!config.web.queries) return;
+    for (auto& options : config.postgres) {
+      if (running != nullptr && Targets::is_same(config, *running, "postgres", options.name))
+        for (const auto& old : running->postgres)
+          if (old.name == options.name) options.texts = old.texts;
+      if (!options.texts) options.texts = std::make_shared<sources::StatementTexts>(options.limits);
+    }
   }
 
-  net::Handler web_handler(const std::string& view) {
-    web::WebOptions options{config_.scrape.timeout, config_.web.lifecycle, config_.web.probe,
-                            config_.web.discovery,  config_.web.queries,   view};
+  net::Handler handler(const Config& config, const WebRole& role) {
+    web::WebOptions options{config.scrape.timeout, config.web.lifecycle, config.web.probe,
+                            config.web.discovery,  config.web.queries,   role.view};
     web::Hooks hooks;
+    hooks.reload = [this] { return reload(); };
     hooks.scrape_once = [this](web::ProbeRequest request) { return redis_.scrape(std::move(request)); };
     hooks.discover = [this](std::string target, Deadline deadline) {
       return redis_.discover(std::move(target), deadline);
     };
     hooks.statement_texts = [this] { return statement_texts(); };
-    return web::make_handler(*scraper_, std::move(options), std::move(hooks));
-  }
-
-  net::HttpServer& add_server(const std::string& view) {
-    servers_.push_back(std::make_unique<net::HttpServer>(executor_, web_handler(view), net::ServerLimits{}));
-    return *servers_.back();
-  }
-
-  /// Descriptors named "web"; others are nobody's, which is worth a word.
-  Result<Done> adopt(net::HttpServer& server, std::vector<net::NamedDescriptor>& inherited) {
-    for (auto& passed : inherited) {
-      if (passed.name != "web") {
-        log::warn(
-            "a descriptor from systemd is not used; FileDescriptorName= is one of web, push, dogstatsd, "
-            "dogstatsd-stream, statsd-udp",
-            {{"name", passed.name}});
-        continue;
-      }
-      auto bound = server.adopt(passed.descriptor.release());
-      if (!bound) return bound.error().with_context("the descriptor web from systemd");
-      addresses_.push_back(*bound);
-    }
-    return Done{};
-  }
-
-  Result<Done> listen(net::HttpServer& server, const std::string& address, std::string_view setting) {
-    auto bound = server.listen(address);
-    if (!bound) return bound.error().with_context(setting);
-    addresses_.push_back(*bound);
-    return Done{};
+    hooks.reload_state = [this] { return reload_state(); };
+    hooks.push = [this] { return push_facts(); };
+    hooks.started = started_;
+    auto pages = web::make_handler(*scraper_, std::move(options), std::move(hooks));
+    if (!role.is_control) return pages;
+    return control_handler(std::move(pages), push_->store(), [this] { return reload(); });
   }
 
   [[nodiscard]] std::vector<std::pair<std::string, std::string>> statement_texts() const {
@@ -151,30 +238,35 @@ class Agent::Impl {
     return texts;
   }
 
-  [[nodiscard]] WebCounters web_counters() const {
-    WebCounters total;
-    for (const auto& server : servers_) {
-      const auto counters = server->counters();
-      total.requests += counters.requests;
-      total.refused_connections += counters.refused_connections;
-      total.bad_requests += counters.bad_requests;
-      total.open_connections += counters.open_connections;
-    }
-    return total;
+  [[nodiscard]] web::ReloadState reload_state() const {
+    auto state = reload_;
+    state.waits_for_restart = !keys_for_a_restart(config_, started_with_).empty();
+    return state;
   }
+
+  [[nodiscard]] web::PushFacts push_facts() const {
+    const auto levels = push_->store().levels();
+    return {levels.attached, levels.series};
+  }
+
+  [[nodiscard]] SelfFacts facts() const { return {web_.counters(), reload_state()}; }
 
   asio::any_io_executor executor_;
   Config config_;
+  const Config started_with_ = config_;
+  ConfigLoader load_;
+  web::ReloadState reload_;
+  const Deadline started_ = std::chrono::steady_clock::now();
   RedisOnDemand redis_;
-  // In floor order: what is destroyed first stands last. The listener and the servers refer to what the scraper owns.
+  Targets targets_;
+  // In floor order: what is destroyed first stands last. Listeners and servers refer to what the scraper owns.
   std::unique_ptr<PushSide> push_;
   std::unique_ptr<scrape::Scraper> scraper_;
-  std::vector<std::unique_ptr<net::HttpServer>> servers_;
-  std::vector<std::string> addresses_;
+  WebSide web_;
 };
 
-Agent::Agent(asio::any_io_executor executor, Config config)
-    : impl_(std::make_unique<Impl>(std::move(executor), std::move(config))) {
+Agent::Agent(asio::any_io_executor executor, Config config, ConfigLoader load)
+    : impl_(std::make_unique<Impl>(std::move(executor), std::move(config), std::move(load))) {
 }
 
 Agent::~Agent() = default;
@@ -183,12 +275,20 @@ Result<Done> Agent::start() {
   return impl_->start();
 }
 
+Result<std::string> Agent::reload() {
+  return impl_->reload();
+}
+
 asio::awaitable<void> Agent::stop(Deadline deadline) {
   return impl_->stop(deadline);
 }
 
 std::string Agent::summary() const {
   return impl_->summary();
+}
+
+std::string Agent::state_line() const {
+  return impl_->state_line();
 }
 
 }  // namespace midst::app

@@ -8,6 +8,7 @@
 
 #include <boost/asio/any_io_executor.hpp>
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -17,9 +18,13 @@ namespace midst::app {
 [[nodiscard]] std::unique_ptr<scrape::Scraper> make_target_scraper(asio::any_io_executor executor,
                                                                    const Config& config);
 
+/// Reads the configuration anew.
+using ConfigLoader = std::function<ParsedConfig()>;
+
 class Agent {
  public:
-  Agent(asio::any_io_executor executor, Config config);
+  /// @param config  what it starts with. @param load  called at each reload.
+  Agent(asio::any_io_executor executor, Config config, ConfigLoader load);
   ~Agent();
   Agent(const Agent&) = delete;
   Agent& operator=(const Agent&) = delete;
@@ -27,11 +32,18 @@ class Agent {
   /// Opens every listener. @return why not, naming the setting; nothing stays open then.
   Result<Done> start();
 
+  /// Takes a changed configuration over: reads it, opens what is new, swaps, lets the old drain. Targets whose settings
+  /// are the same keep their connections and what they have counted.
+  /// @return what has changed, in words; or every problem, with its place: then the old configuration stays in force.
+  Result<std::string> reload();
+
   /// Stops accepting, answers what is under way, takes what clients have sent; returns by `deadline` at the latest.
   asio::awaitable<void> stop(Deadline deadline);
 
   /// @return one line about what is served, for logs and systemd.
   [[nodiscard]] std::string summary() const;
+  /// @return one line about how it goes, for `systemctl status`.
+  [[nodiscard]] std::string state_line() const;
 
  private:
   class Impl;

@@ -30,13 +30,8 @@ using Clock = std::chrono::steady_clock;
 /// How long SIGTERM waits for answers under way; systemd's own patience is 90 s.
 constexpr auto drain_limit = std::chrono::seconds(10);
 
-/// @return whether standard error goes to journald, which systemd says by naming its device and inode.
-bool logs_to_journal() {
-  return std::getenv("JOURNAL_STREAM") != nullptr;
-}
-
 void configure_log(const LogConfig& config) {
-  log::configure(config.level, config.format.value_or(logs_to_journal() ? log::Format::journald : log::Format::logfmt));
+  log::configure(config.level, config.format.value_or(log::default_format()));
 }
 
 asio::awaitable<void> stop_agent(Agent& agent, asio::io_context& loop) {
@@ -186,13 +181,15 @@ int run(const std::optional<std::string>& config_path) {
   if (!config) return exit_config;
   configure_log(config->log);
   asio::io_context loop{1};
-  Agent agent(loop.get_executor(), std::move(*config));
-  Lifecycle lifecycle(loop, [&] {
+  Agent agent(loop.get_executor(), std::move(*config), [&] { return load_config(config_path, process_environment()); });
+  const auto stop = [&](Lifecycle& lifecycle) {
     lifecycle.stopping();
     asio::co_spawn(loop, stop_agent(agent, loop), [](std::exception_ptr thrown) {
       if (thrown) std::rethrow_exception(thrown);
     });
-  });
+  };
+  Lifecycle lifecycle(loop,
+                      {[&] { stop(lifecycle); }, [&] { return agent.reload(); }, [&] { return agent.state_line(); }});
   if (const auto started = agent.start(); !started) {
     log::error("cannot start", {{"reason", word(started.error().code)}, {"error", started.error().message}});
     return exit_failed;

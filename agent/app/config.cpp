@@ -47,16 +47,33 @@ void read_ingest(Section& section, IngestConfig& ingest) {
   constexpr std::size_t most = 100'000'000;
   section.read("max_series", ingest.limits.max_series, 1, most);
   section.read("max_series_per_client", ingest.limits.max_series_per_client, 1, most);
-  ingest.is_state_file_explicit = section.has("state_file");
+  ingest.is_state_file_explicit = section.has("state_file") || ingest.is_state_file_explicit;
   section.read("state_file", ingest.state_file);
   section.read("allow_users", ingest.allow_users);
   section.read("allow_groups", ingest.allow_groups);
   read_statsd(section, ingest.statsd);
 }
 
-void read_root(const toml::table& table, std::string_view file, Draft& draft) {
+Result<Done> set_format(LogConfig& log_config, const std::string& text) {
+  if (text == "auto") {
+    log_config.format.reset();
+    return Done{};
+  }
+  const auto format = log::parse_format(text);
+  if (!format) return format.error();
+  log_config.format = *format;
+  return Done{};
+}
+
+Result<Done> set_level(LogConfig& log_config, const std::string& text) {
+  const auto level = log::parse_level(text);
+  if (!level) return level.error();
+  log_config.level = *level;
+  return Done{};
+}
+
+void read_root(Section& root, Draft& draft) {
   auto& config = draft.config;
-  Section root(table, "", file, draft);
   root.table("web", [&](Section& section) { read_web(section, config.web); });
   root.table("log", [&](Section& section) {
     section.parse("level", [&](const std::string& text) { return set_level(config.log, text); });
@@ -71,7 +88,7 @@ void read_root(const toml::table& table, std::string_view file, Draft& draft) {
   root.tables("pgbouncer", [&](Section& section) { read_pgbouncer(section, draft); });
   root.table("ingest", [&](Section& section) { read_ingest(section, config.ingest); });
   root.table("control", [&](Section& section) {
-    config.is_control_explicit = section.has("socket");
+    config.is_control_explicit = section.has("socket") || config.is_control_explicit;
     section.read("socket", config.control_socket);
   });
   root.finish();
@@ -89,7 +106,9 @@ std::pair<std::int64_t, std::int64_t> position_of(const Problem& problem) {
 void read_text(std::string_view toml_text, std::string_view file, Draft& draft) {
   const auto before = static_cast<std::ptrdiff_t>(draft.problems.size());
   try {
-    read_root(toml::parse(toml_text, file), file, draft);
+    const auto table = toml::parse(toml_text, file);
+    Section root(table, file, draft);
+    read_root(root, draft);
   } catch (const toml::parse_error& error) {
     draft.problems.push_back({place_of(file, error.source()), std::string(error.description()), true});
   }
@@ -111,26 +130,51 @@ void read_file(const std::filesystem::path& path, Draft& draft) {
 
 /// A second target of a kind gives every target of that kind its label; a single one stays as the exporters name it.
 template <class Options>
-void settle_labels(std::vector<Options>& targets, const std::vector<LabelMode>& modes, std::string_view kind,
-                   std::vector<Problem>& problems) {
+void settle_targets(std::vector<Options>& targets, const std::vector<DraftTarget>& facts, std::string_view kind,
+                    Draft& draft) {
   std::set<std::string> names;
   for (std::size_t i = 0; i < targets.size(); ++i) {
     if (!names.insert(targets[i].name).second)
-      problems.push_back(
+      draft.problems.push_back(
           {"configuration",
            fmt::format("two [[{}]] targets are called \"{}\"; give each its own name", kind, targets[i].name), true});
-    const bool labelled = modes[i] == LabelMode::always || (modes[i] == LabelMode::automatic && targets.size() > 1);
+    const bool labelled =
+        facts[i].label == LabelMode::always || (facts[i].label == LabelMode::automatic && targets.size() > 1);
     if (labelled) targets[i].constant_labels.emplace_back("target", targets[i].name);
+    const auto fingerprint = mix(facts[i].fingerprint, labelled ? 1 : 0);
+    draft.config.fingerprints.emplace(fmt::format("{}.{}", kind, targets[i].name), fingerprint);
+  }
+}
+
+constexpr std::string_view own_prefix = "MIDST_AGENT_";
+/// Variables of that prefix which are no settings: of the command line, and of the unit's environment file.
+constexpr std::string_view no_settings[] = {"MIDST_AGENT_CONFIG", "MIDST_AGENT_OPTS"};
+
+/// The last word over every table that there is one of.
+void read_variables(const Environment& environment, Draft& draft) {
+  toml::table found;
+  Section root(found, environment, draft);
+  read_root(root, draft);
+  std::vector<std::string_view> names(draft.variables.begin(), draft.variables.end());
+  for (const auto& [name, value] : environment.all()) {
+    if (!name.starts_with(own_prefix) || draft.variables.contains(name)) continue;
+    if (std::find(std::begin(no_settings), std::end(no_settings), name) != std::end(no_settings)) continue;
+    auto message = std::string("sets nothing");
+    if (const auto near = text::closest(name, names); !near.empty()) message += fmt::format("; did you mean {}?", near);
+    draft.problems.push_back({name, std::move(message), false});
   }
 }
 
 ParsedConfig finish(Draft draft, const Environment& environment) {
-  apply_environment(environment, draft);
+  read_variables(environment, draft);
+  add_targets_of_exporters(environment, draft);
   auto& config = draft.config;
-  settle_labels(config.redis, draft.redis_labels, "redis", draft.problems);
-  settle_labels(config.postgres, draft.postgres_labels, "postgres", draft.problems);
-  settle_labels(config.pgbouncer, draft.pgbouncer_labels, "pgbouncer", draft.problems);
+  settle_targets(config.redis, draft.redis, "redis", draft);
+  settle_targets(config.postgres, draft.postgres, "postgres", draft);
+  settle_targets(config.pgbouncer, draft.pgbouncer, "pgbouncer", draft);
   settle_postgres_of_pgbouncer(draft);
+  draft.given.erase(draft.given.begin());
+  config.given = std::move(draft.given);
   return {std::move(draft.config), std::move(draft.problems), std::move(draft.known_keys)};
 }
 

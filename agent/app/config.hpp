@@ -13,10 +13,12 @@
 
 #include <chrono>
 #include <functional>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace midst::app {
@@ -56,6 +58,14 @@ struct IngestConfig {
   StatsdConfig statsd;
 };
 
+/// A table as it was given, for `config effective`.
+struct GivenTable {
+  std::string name;                                         ///< "redis.tls"
+  bool is_of_list = false;                                  ///< It is one of several, or stands below one that is; …
+  bool is_item = false;                                     ///< … it is the one that is written [[NAME]].
+  std::vector<std::pair<std::string, std::string>> values;  ///< Keys and values as TOML has them; secrets are left out.
+};
+
 struct Config {
   WebConfig web;
   LogConfig log;
@@ -66,6 +76,9 @@ struct Config {
   IngestConfig ingest;
   std::string control_socket = "/run/midst-agent/control.sock";  ///< Empty: none.
   bool is_control_explicit = false;
+  /// Of each target ("redis.main"): what differs when anything of it does, so that a reload leaves the others alone.
+  std::map<std::string, std::size_t> fingerprints;
+  std::vector<GivenTable> given;
 };
 
 /// Something wrong, or merely useless, in a configuration file or variable.
@@ -87,15 +100,30 @@ struct ParsedConfig {
   [[nodiscard]] bool has_errors() const noexcept;
 };
 
-/// Reads an environment variable; replaced in tests.
-using Environment = std::function<std::optional<std::string>(std::string_view name)>;
+/// Variables by name; a test has its own.
+class Environment {
+ public:
+  using Variables = std::map<std::string, std::string, std::less<>>;
+  Environment(Variables variables) : variables_(std::move(variables)) {}  // NOLINT: a map of variables is one
+
+  /// @return the value, or nothing when the variable is not set.
+  [[nodiscard]] std::optional<std::string> operator()(std::string_view name) const {
+    const auto found = variables_.find(name);
+    return found == variables_.end() ? std::nullopt : std::optional(found->second);
+  }
+  [[nodiscard]] const Variables& all() const noexcept { return variables_; }
+
+ private:
+  Variables variables_;
+};
 
 /// @return the process's own environment.
 [[nodiscard]] Environment process_environment();
 
 inline constexpr std::string_view default_config_path = "/etc/midst-agent/midst-agent.toml";
 
-/// Loads `path`, the *.toml files of conf.d beside it in name order, then the environment.
+/// Loads `path`, the *.toml files of conf.d beside it in name order, then the environment: MIDST_AGENT_<TABLE>_<KEY>
+/// over every table that there is one of, and the exporters' variables for kinds of targets that no file names.
 /// @param path  nothing: the default path, which may be absent; then the built-in defaults hold.
 [[nodiscard]] ParsedConfig load_config(const std::optional<std::string>& path, const Environment& environment);
 

@@ -1,5 +1,7 @@
 #include "agent/app/control.hpp"
 
+#include "agent/app/commands.hpp"
+
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/read.hpp>
@@ -10,6 +12,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
+#include <iostream>
 #include <memory>
 #include <utility>
 
@@ -17,6 +20,8 @@ namespace midst::app {
 namespace {
 
 using nlohmann::json;
+
+constexpr std::chrono::seconds patience{10};
 
 json client_json(const ingest::ClientInfo& client) {
   json entry{{"instance", client.instance}, {"resource", client.resource},          {"library", client.library},
@@ -26,11 +31,20 @@ json client_json(const ingest::ClientInfo& client) {
   return entry;
 }
 
+net::Response reloaded(const Result<std::string>& outcome) {
+  net::Response response;
+  response.status = outcome ? 200 : 400;
+  response.body = (outcome ? *outcome : outcome.error().message) + '\n';
+  return response;
+}
+
 struct Control {
   net::Handler web;
   const ingest::Store* store;
+  std::function<Result<std::string>()> reload;
 
   static asio::awaitable<net::Response> answer(std::shared_ptr<const Control> self, net::Request request) {
+    if (request.path == "/reload" && request.method == "POST") co_return reloaded(self->reload());
     if (request.path != "/push/clients") {
       auto answering = self->web(std::move(request));
       co_return co_await std::move(answering);
@@ -56,12 +70,14 @@ Result<std::string> body_of(std::string_view answer) {
 
 }  // namespace
 
-net::Handler control_handler(net::Handler web, const ingest::Store& store) {
-  const auto control = std::make_shared<const Control>(Control{std::move(web), &store});
+net::Handler control_handler(net::Handler web, const ingest::Store& store,
+                             std::function<Result<std::string>()> reload) {
+  const auto control = std::make_shared<const Control>(Control{std::move(web), &store, std::move(reload)});
   return [control](net::Request request) { return Control::answer(control, std::move(request)); };
 }
 
-Result<std::string> ask_daemon(const std::string& path, std::string_view target, std::chrono::milliseconds limit) {
+Result<std::string> ask_daemon(const std::string& path, std::string_view method, std::string_view target,
+                               std::chrono::milliseconds limit) {
   const auto address = net::parse_listen_address("unix:" + path);
   if (!address) return address.error();
   asio::io_context unused;
@@ -72,13 +88,35 @@ Result<std::string> ask_daemon(const std::string& path, std::string_view target,
   const timeval patience{static_cast<time_t>(limit.count() / 1000),
                          static_cast<suseconds_t>(limit.count() % 1000 * 1000)};
   ::setsockopt(socket.native_handle(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-  const auto request = fmt::format("GET {} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", target);
+  const auto request = fmt::format(
+      "{} {} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", method, target);
   asio::write(socket, asio::buffer(request), failure);
   std::string answer;
   if (!failure) asio::read(socket, asio::dynamic_buffer(answer), failure);
   if (failure && failure != asio::error::eof)
     return Error{Errc::timeout, fmt::format("{}: the daemon does not answer: {}", path, failure.message())};
   return body_of(answer);
+}
+
+Result<std::string> control_socket_of(const std::optional<std::string>& config_path) {
+  auto config = usable_config(config_path);
+  if (!config) return Error{Errc::config, ""};
+  if (config->control_socket.empty())
+    return Error{Errc::connect_refused, "control.socket is \"\": there is no way to the daemon"};
+  return std::move(config->control_socket);
+}
+
+Result<std::string> ask_daemon_of(const std::optional<std::string>& config_path, std::string_view method,
+                                  std::string_view target) {
+  const auto socket = control_socket_of(config_path);
+  if (!socket) return socket.error();
+  return ask_daemon(*socket, method, target, patience);
+}
+
+int report_failure(const Error& error) {
+  if (!error.message.empty()) std::cerr << error.message << (error.message.ends_with('\n') ? "" : "\n");
+  if (error.code == Errc::config) return exit_config;
+  return error.code == Errc::server ? exit_failed : exit_no_daemon;
 }
 
 }  // namespace midst::app

@@ -1,4 +1,4 @@
-// The environment's part of the configuration.
+// What the exporters' own variables make of the configuration.
 #include "agent/app/custom_queries.hpp"
 #include "agent/app/draft.hpp"
 #include "agent/app/secret.hpp"
@@ -7,8 +7,9 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include <unistd.h>
+
 #include <algorithm>
-#include <cstdlib>
 #include <utility>
 
 namespace midst::app {
@@ -46,47 +47,13 @@ redis::LoginProvider login_from_file(const std::string& path, const redis::Uri& 
   };
 }
 
-/// The variables: our own overrides of scalars, then those of the exporters when the file names no such target.
+/// The variables of the exporters, for kinds of targets that no file names.
 class Variables {
  public:
   Variables(const Environment& environment, Draft& draft) : environment_(environment), draft_(draft) {}
 
   void apply() {
-    auto& config = draft_.config;
-    use("MIDST_AGENT_WEB_LISTEN", [&](const std::string& value) -> Result<Done> {
-      config.web.listen.clear();
-      for (const auto part : text::split(value, ',')) config.web.listen.emplace_back(text::trim(part));
-      return Done{};
-    });
-    use("MIDST_AGENT_WEB_LIFECYCLE", [&](const std::string& value) { return set_bool(config.web.lifecycle, value); });
-    use("MIDST_AGENT_WEB_PROBE", [&](const std::string& value) { return set_bool(config.web.probe, value); });
-    use("MIDST_AGENT_LOG_LEVEL", [&](const std::string& value) { return set_level(config.log, value); });
-    use("MIDST_AGENT_LOG_FORMAT", [&](const std::string& value) { return set_format(config.log, value); });
-    use("MIDST_AGENT_SCRAPE_TIMEOUT", [&](const std::string& value) {
-      return set_duration(config.scrape.timeout, value, std::chrono::milliseconds(100));
-    });
-    use("MIDST_AGENT_SCRAPE_MIN_INTERVAL", [&](const std::string& value) {
-      return set_duration(config.scrape.min_interval, value, std::chrono::milliseconds(0));
-    });
-    use("MIDST_AGENT_INGEST_SOCKET", [&](const std::string& value) -> Result<Done> {
-      config.ingest.socket = value;
-      config.ingest.is_socket_explicit = true;
-      return Done{};
-    });
-    use("MIDST_AGENT_INGEST_DOGSTATSD_SOCKET", [&](const std::string& value) -> Result<Done> {
-      config.ingest.statsd.socket = value;
-      config.ingest.statsd.is_socket_explicit = true;
-      return Done{};
-    });
-    use("MIDST_AGENT_INGEST_DOGSTATSD_STREAM_SOCKET", [&](const std::string& value) -> Result<Done> {
-      config.ingest.statsd.stream_socket = value;
-      config.ingest.statsd.is_stream_socket_explicit = true;
-      return Done{};
-    });
-    use("MIDST_AGENT_INGEST_MAX_SERIES",
-        [&](const std::string& value) { return set_count(config.ingest.limits.max_series, value); });
-    use("MIDST_AGENT_INGEST_MAX_SERIES_PER_CLIENT",
-        [&](const std::string& value) { return set_count(config.ingest.limits.max_series_per_client, value); });
+    const auto& config = draft_.config;
     if (config.redis.empty()) add_redis();
     if (config.postgres.empty()) add_postgres();
     if (config.pgbouncer.empty()) add_pgbouncer();
@@ -99,29 +66,6 @@ class Variables {
     if (!value) return;
     if (const Result<Done> done = set(*value); !done)
       draft_.problems.push_back({"environment", fmt::format("{}: {}", name, done.error().message), true});
-  }
-
-  static Result<Done> set_bool(bool& out, const std::string& value) {
-    if (value != "true" && value != "false") return Error{Errc::config, "takes true or false"};
-    out = value == "true";
-    return Done{};
-  }
-
-  static Result<Done> set_duration(std::chrono::milliseconds& out, const std::string& value,
-                                   std::chrono::milliseconds least) {
-    const auto duration = text::parse_duration(value);
-    if (!duration) return duration.error();
-    if (*duration < least || *duration > std::chrono::minutes(10))
-      return Error{Errc::config, fmt::format("takes {} to 10m", text::format_duration(least))};
-    out = *duration;
-    return Done{};
-  }
-
-  static Result<Done> set_count(std::size_t& out, const std::string& value) {
-    const auto count = text::parse_integer(value);
-    if (!count || *count < 1) return Error{Errc::config, "takes a whole number of at least 1"};
-    out = static_cast<std::size_t>(*count);
-    return Done{};
   }
 
   void add_redis() {
@@ -137,7 +81,7 @@ class Variables {
       else if (const auto file = environment_("REDIS_PASSWORD_FILE"))
         options.login = login_from_file(*file, options.uri);
       draft_.config.redis.push_back(std::move(options));
-      draft_.redis_labels.push_back(LabelMode::automatic);
+      draft_.redis.emplace_back();
       return Done{};
     });
   }
@@ -201,13 +145,15 @@ class Variables {
   }
 
   void add_target(sources::PostgresOptions options) {
+    std::size_t fingerprint = 0;
     if (const auto path = environment_("PG_EXPORTER_EXTEND_QUERY_PATH"); path && !path->empty()) {
+      fingerprint = fingerprint_of_file(*path);
       add_queries_file(*path, options.custom, draft_.problems);
       if (environment_("PG_EXPORTER_AUTO_DISCOVER_DATABASES") == "true") ask_every_database(options.custom);
       for (auto& problem : check_custom_queries(options)) draft_.problems.push_back(std::move(problem));
     }
     draft_.config.postgres.push_back(std::move(options));
-    draft_.postgres_labels.push_back(LabelMode::automatic);
+    draft_.postgres.push_back({LabelMode::automatic, fingerprint});
   }
 
   void add_pgbouncer() {
@@ -217,7 +163,7 @@ class Variables {
       if (!parsed) return parsed.error();
       options.conninfo = *parsed;
       draft_.config.pgbouncer.push_back(std::move(options));
-      draft_.pgbouncer_labels.push_back(LabelMode::automatic);
+      draft_.pgbouncer.emplace_back();
       return Done{};
     });
   }
@@ -228,33 +174,18 @@ class Variables {
 
 }  // namespace
 
-Result<Done> set_format(LogConfig& log_config, const std::string& text) {
-  if (text == "auto") {
-    log_config.format.reset();
-    return Done{};
-  }
-  const auto format = log::parse_format(text);
-  if (!format) return format.error();
-  log_config.format = *format;
-  return Done{};
-}
-
-Result<Done> set_level(LogConfig& log_config, const std::string& text) {
-  const auto level = log::parse_level(text);
-  if (!level) return level.error();
-  log_config.level = *level;
-  return Done{};
-}
-
-void apply_environment(const Environment& environment, Draft& draft) {
+void add_targets_of_exporters(const Environment& environment, Draft& draft) {
   Variables(environment, draft).apply();
 }
 
 Environment process_environment() {
-  return [](std::string_view name) -> std::optional<std::string> {
-    const char* value = std::getenv(std::string(name).c_str());
-    return value == nullptr ? std::nullopt : std::optional<std::string>(value);
-  };
+  Environment::Variables variables;
+  for (char** variable = environ; variable != nullptr && *variable != nullptr; ++variable) {
+    const std::string_view text(*variable);
+    const auto equals = text.find('=');
+    if (equals != std::string_view::npos) variables.emplace(text.substr(0, equals), text.substr(equals + 1));
+  }
+  return variables;
 }
 
 }  // namespace midst::app

@@ -120,7 +120,7 @@ void read_postgres(Section& section, Draft& draft) {
   read_custom_queries(section, options.custom);
   for (auto& problem : check_custom_queries(options)) section.report(std::move(problem));
   draft.config.postgres.push_back(std::move(options));
-  draft.postgres_labels.push_back(label);
+  draft.postgres.push_back({label, section.fingerprint()});
 }
 
 void read_pgbouncer(Section& section, Draft& draft) {
@@ -141,7 +141,7 @@ void read_pgbouncer(Section& section, Draft& draft) {
   section.table("ttl", [&](Section& table) { read_ttl(table, names, options.ttl); });
   options.is_postgres_named = !options.postgres.empty();
   draft.config.pgbouncer.push_back(std::move(options));
-  draft.pgbouncer_labels.push_back(label);
+  draft.pgbouncer.push_back({label, section.fingerprint()});
 }
 
 void settle_postgres_of_pgbouncer(Draft& draft) {

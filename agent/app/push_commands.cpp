@@ -19,25 +19,10 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::chrono::seconds patience{10};
 constexpr std::size_t top_rows = 20;
 
-struct Answer {
-  int exit_code = exit_ok;
-  std::string body;
-};
-
-Answer ask(const std::optional<std::string>& config_path, std::string_view target) {
-  const auto config = usable_config(config_path);
-  if (!config) return {exit_config, {}};
-  if (config->control_socket.empty()) {
-    std::cerr << "control.socket is \"\": there is no way to the daemon\n";
-    return {exit_no_daemon, {}};
-  }
-  auto body = ask_daemon(config->control_socket, target, patience);
-  if (body) return {exit_ok, std::move(*body)};
-  std::cerr << body.error().message << '\n';
-  return {exit_no_daemon, {}};
+Result<std::string> ask(const std::optional<std::string>& config_path, std::string_view target) {
+  return ask_daemon_of(config_path, "GET", target);
 }
 
 /// What can be counted of a text page: counters, and of histograms the counts.
@@ -72,12 +57,12 @@ void print_top(const std::map<std::string, double>& before, const std::map<std::
 
 int push_clients(const std::optional<std::string>& config_path, bool as_json) {
   const auto answer = ask(config_path, "/push/clients");
-  if (answer.exit_code != exit_ok) return answer.exit_code;
+  if (!answer) return report_failure(answer.error());
   if (as_json) {
-    std::cout << answer.body;
+    std::cout << *answer;
     return exit_ok;
   }
-  const auto clients = json::parse(answer.body, nullptr, false);
+  const auto clients = json::parse(*answer, nullptr, false);
   if (!clients.is_array()) return exit_failed;
   fmt::print("{:<9}  {:>8}  {:>6}  {:>8}  {:>9}  {:<6}  {:<16}  RESOURCE\n", "STATE", "PID", "UID", "SERIES",
              "SNAPSHOT", "SHARED", "LIBRARY");
@@ -93,20 +78,20 @@ int push_clients(const std::optional<std::string>& config_path, bool as_json) {
 
 int push_dump(const std::optional<std::string>& config_path) {
   const auto answer = ask(config_path, "/metrics/api");
-  std::cout << answer.body;
-  return answer.exit_code;
+  if (!answer) return report_failure(answer.error());
+  std::cout << *answer;
+  return exit_ok;
 }
 
 int push_top(const std::optional<std::string>& config_path, std::chrono::milliseconds interval, unsigned rounds) {
   auto before = ask(config_path, "/metrics/api");
-  for (unsigned round = 0; before.exit_code == exit_ok && (rounds == 0 || round < rounds); ++round) {
+  for (unsigned round = 0; before && (rounds == 0 || round < rounds); ++round) {
     std::this_thread::sleep_for(interval);
     auto now = ask(config_path, "/metrics/api");
-    if (now.exit_code != exit_ok) return now.exit_code;
-    print_top(growing(before.body), growing(now.body), std::chrono::duration<double>(interval).count());
+    if (now) print_top(growing(*before), growing(*now), std::chrono::duration<double>(interval).count());
     before = std::move(now);
   }
-  return before.exit_code;
+  return before ? exit_ok : report_failure(before.error());
 }
 
 }  // namespace midst::app

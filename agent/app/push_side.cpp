@@ -96,6 +96,11 @@ Result<std::string> PushSide::open(const Socket& socket, std::vector<net::NamedD
   return (this->*socket.take)(std::move(*bound));
 }
 
+void PushSide::reload(const IngestConfig& next, ingest::AllowList allowed) {
+  if (push_) push_->set_allowed(std::move(allowed));
+  statsd_->set_rules(next.statsd.options.gauge_sign, next.statsd.options.resolve);
+}
+
 asio::awaitable<void> PushSide::stop(Deadline deadline) {
   if (push_) co_await push_->drain(deadline);
   co_await statsd_listener_->drain(deadline);

@@ -30,11 +30,14 @@ class PushSide {
   /// @return the error with the setting's name.
   Result<Done> start(std::vector<net::NamedDescriptor>& inherited);
 
+  /// Takes over what of a changed [ingest] does not need new sockets or new bounds: rules, and who may push.
+  void reload(const IngestConfig& next, ingest::AllowList allowed);
+
   /// Takes in what has been sent already and saves the state; by `deadline` at the latest.
   asio::awaitable<void> stop(Deadline deadline);
 
   [[nodiscard]] const std::vector<std::string>& addresses() const noexcept { return addresses_; }
-  [[nodiscard]] ingest::Store& store() noexcept { return *store_; }
+  [[nodiscard]] const ingest::Store& store() const noexcept { return *store_; }
 
  private:
   using Take = Result<std::string> (PushSide::*)(net::Listener bound);

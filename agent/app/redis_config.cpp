@@ -309,7 +309,7 @@ void read_redis(Section& section, Draft& draft) {
   read_target(section, options);
   read_collectors(section, options);
   draft.config.redis.push_back(std::move(options));
-  draft.redis_labels.push_back(label);
+  draft.redis.push_back({label, section.fingerprint()});
 }
 
 }  // namespace midst::app

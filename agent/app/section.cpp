@@ -1,23 +1,152 @@
 #include "agent/app/section.hpp"
 
 #include "lib/base/text.hpp"
+#include "lib/pq/conninfo.hpp"
+#include "lib/redis/uri.hpp"
 
 #include <fmt/core.h>
 #include <toml++/toml.h>
 
 #include <algorithm>
+#include <cctype>
+#include <fstream>
+#include <sstream>
 #include <utility>
 
 namespace midst::app {
 
 using std::chrono::milliseconds;
 
+namespace {
+
+enum class Items { texts, numbers };
+
+toml::array list_of(std::string_view text, Items items) {
+  toml::array list;
+  for (const auto part : text::split(text, ',')) {
+    const auto item = text::trim(part);
+    const auto whole = text::parse_integer(item);
+    const auto number = text::parse_number(item);
+    if (item.empty()) continue;
+    if (items == Items::texts || !number)
+      list.push_back(std::string(item));
+    else if (whole)
+      list.push_back(*whole);
+    else
+      list.push_back(*number);
+  }
+  return list;
+}
+
+bool is_secret(std::string_view name) {
+  return name.ends_with("password") || name.starts_with("web.basic_auth_users.");
+}
+
+std::string without_password(std::string_view name, const std::string& value) {
+  if (name.ends_with(".dsn")) {
+    const auto conninfo = pq::parse_conninfo(value);
+    return conninfo ? conninfo->redacted() : "(unreadable)";
+  }
+  if (value.find("://") == std::string::npos) return value;
+  const auto uri = redis::parse_uri(value);
+  return uri ? uri->redacted() : "(unreadable)";
+}
+
+/// @return the value as TOML has it, without the secrets in it.
+std::string shown_value(std::string_view name, const toml::node& node) {
+  if (is_secret(name)) return "\"(secret)\"";
+  std::ostringstream text;
+  if (const auto* string = node.as_string())
+    text << toml::value<std::string>(without_password(name, string->get()));
+  else
+    node.visit([&](const auto& value) { text << value; });
+  return std::move(text).str();
+}
+
+std::size_t fingerprint_of(const toml::table& table) {
+  std::ostringstream whole;
+  whole << table;
+  auto fingerprint = std::hash<std::string>()(std::move(whole).str());
+  const auto mix_file = [&](const toml::node& path) {
+    if (path.is_string()) fingerprint = mix(fingerprint, fingerprint_of_file(path.as_string()->get()));
+  };
+  for (const auto& [key, node] : table) {
+    const bool names_files = key.str().ends_with("file") || key.str().ends_with("files");
+    if (names_files) mix_file(node);
+    if (const auto* below = node.as_table()) fingerprint = mix(fingerprint, fingerprint_of(*below));
+    if (const auto* items = node.as_array())
+      for (const auto& item : *items) {
+        if (names_files) mix_file(item);
+        if (const auto* below = item.as_table()) fingerprint = mix(fingerprint, fingerprint_of(*below));
+      }
+  }
+  return fingerprint;
+}
+
+}  // namespace
+
+std::size_t mix(std::size_t fingerprint, std::size_t another) noexcept {
+  return (fingerprint ^ another) * 0x9E3779B97F4A7C15U + (fingerprint >> 29);
+}
+
+std::size_t fingerprint_of_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  if (file) text << file.rdbuf();
+  return file ? std::hash<std::string>()(std::move(text).str()) : 0;
+}
+
 std::string place_of(std::string_view file, const toml::source_region& source) {
   return fmt::format("{}:{}:{}", file, source.begin.line, source.begin.column);
 }
 
+Section::Section(const Section& above, const toml::table& table, toml::table* variables, std::string path,
+                 bool is_of_list)
+    : table_(&table),
+      variables_(variables),
+      environment_(above.environment_),
+      path_(std::move(path)),
+      file_(above.file_),
+      draft_(above.draft_),
+      is_of_list_(is_of_list || above.is_of_list_),
+      given_(draft_->given.size()) {
+  const auto has_name = [&](const GivenTable& given) { return !given.is_of_list && given.name == path_; };
+  const auto found = std::find_if(draft_->given.begin(), draft_->given.end(), has_name);
+  if (!is_of_list_) given_ = static_cast<std::size_t>(found - draft_->given.begin());
+  if (given_ == draft_->given.size()) draft_->given.push_back({path_, is_of_list_, is_of_list, {}});
+}
+
+std::string Section::variable_of(std::string_view key) const {
+  auto name = "MIDST_AGENT_" + full(key);
+  std::transform(name.begin(), name.end(), name.begin(),
+                 [](unsigned char c) { return c == '.' ? '_' : static_cast<char>(std::toupper(c)); });
+  return name;
+}
+
+void Section::look_up(std::string_view key, toml::node_type type, std::string_view wanted) {
+  if (environment_ == nullptr) return;
+  auto name = variable_of(key);
+  const auto value = (*environment_)(name);
+  if (value) last_variable_ = name;
+  draft_->variables.insert(std::move(name));
+  if (!value) return;
+  const auto whole = text::parse_integer(*value);
+  const auto number = text::parse_number(*value);
+  if (type == toml::node_type::boolean && (*value == "true" || *value == "false"))
+    variables_->insert_or_assign(key, *value == "true");
+  else if (type == toml::node_type::array)
+    variables_->insert_or_assign(key, list_of(*value, wanted.ends_with("numbers") ? Items::numbers : Items::texts));
+  else if (type == toml::node_type::integer && whole)
+    variables_->insert_or_assign(key, *whole);
+  else if (type == toml::node_type::floating_point && number)
+    variables_->insert_or_assign(key, *number);
+  else
+    variables_->insert_or_assign(key, *value);
+}
+
 bool Section::has(std::string_view key) {
   known_.insert(std::string(key));
+  if (!table_->contains(key)) look_up(key, toml::node_type::string);
   return table_->contains(key);
 }
 
@@ -84,6 +213,7 @@ void Section::read(std::string_view key, std::vector<double>& out) {
 }
 
 void Section::read_size(std::string_view key, std::size_t& out, std::size_t least, std::size_t most) {
+  look_up(key, toml::node_type::integer);
   if (const auto* node = table_->get(key); node != nullptr && node->is_integer()) return read(key, out, least, most);
   parse(key, [&](const std::string& text) -> Result<Done> {
     const auto size = text::parse_size(text);
@@ -97,6 +227,7 @@ void Section::read_size(std::string_view key, std::size_t& out, std::size_t leas
 
 void Section::read(std::string_view key, double& out, double least, double most) {
   known_.insert(std::string(key));
+  look_up(key, toml::node_type::floating_point);
   const auto* node = table_->get(key);
   if (node == nullptr) return;
   const auto value = node->value<double>();
@@ -161,25 +292,64 @@ void Section::not_yet(std::string_view key) {
 }
 
 void Section::tables(std::string_view key, const std::function<void(Section&)>& read_table) {
-  const auto* node = find(key, fmt::format("one or more [[{}]] tables", full(key)), toml::node_type::array);
+  known_.insert(std::string(key));
+  const auto* node = table_->get(key);
   if (node == nullptr) return;
+  if (!node->is_array()) return report(*node, fmt::format("{0} takes one or more [[{0}]] tables", full(key)));
   for (const auto& item : *node->as_array()) {
     if (!item.is_table()) return report(item, fmt::format("write it as [[{}]]", full(key)));
-    Section section(*item.as_table(), full(key), file_, *draft_);
+    Section section(*this, *item.as_table(), nullptr, full(key), true);
     read_table(section);
     section.finish();
   }
 }
 
 void Section::table(std::string_view key, const std::function<void(Section&)>& read_table) {
-  const auto* node = find(key, fmt::format("a table [{}]", full(key)), toml::node_type::table);
+  known_.insert(std::string(key));
+  if (environment_ != nullptr) return table_of_variables(key, read_table);
+  const auto* node = table_->get(key);
   if (node == nullptr) return;
-  Section section(*node->as_table(), full(key), file_, *draft_);
+  if (!node->is_table()) return report(*node, fmt::format("{0} takes a table [{0}]", full(key)));
+  Section section(*this, *node->as_table(), nullptr, full(key), false);
   read_table(section);
   section.finish();
 }
 
+/// Only when a variable begins like it: that a table is there may mean something by itself.
+void Section::table_of_variables(std::string_view key, const std::function<void(Section&)>& read_table) {
+  const auto prefix = variable_of(key) + '_';
+  const auto first = environment_->all().lower_bound(prefix);
+  if (first == environment_->all().end() || !first->first.starts_with(prefix)) return;
+  variables_->insert_or_assign(key, toml::table{});
+  auto* below = variables_->get_as<toml::table>(key);
+  Section section(*this, *below, below, full(key), false);
+  read_table(section);
+  section.finish();
+}
+
+void Section::note_given() {
+  if (given_ == 0) return;
+  auto& values = draft_->given[given_].values;
+  for (const auto& [key, node] : *table_) {
+    const std::string name(key.str());
+    const bool is_table = node.is_table() || (node.is_array() && node.as_array()->is_homogeneous<toml::table>());
+    if (is_table || !known_.contains(name)) continue;
+    const auto found =
+        std::find_if(values.begin(), values.end(), [&](const auto& value) { return value.first == name; });
+    auto shown = shown_value(full(name), node);
+    if (found == values.end())
+      values.emplace_back(name, std::move(shown));
+    else
+      found->second = std::move(shown);
+  }
+}
+
+std::size_t Section::fingerprint() const {
+  return fingerprint_of(*table_);
+}
+
 void Section::finish() {
+  note_given();
   std::vector<std::string_view> names(known_.begin(), known_.end());
   for (const auto& key : known_)
     if (!idle_.contains(key)) draft_->known_keys.insert(full(key));
@@ -207,6 +377,7 @@ std::string Section::full(std::string_view key) const {
 
 const toml::node* Section::find(std::string_view key, std::string_view wanted, toml::node_type type) {
   known_.insert(std::string(key));
+  look_up(key, type, wanted);
   const auto* node = table_->get(key);
   if (node == nullptr) return nullptr;
   if (node->type() == type) return node;
@@ -215,10 +386,12 @@ const toml::node* Section::find(std::string_view key, std::string_view wanted, t
 }
 
 void Section::report(const toml::node& node, std::string message) {
-  draft_->problems.push_back({place_of(file_, node.source()), std::move(message), true});
+  auto place = environment_ != nullptr ? last_variable_ : place_of(file_, node.source());
+  draft_->problems.push_back({std::move(place), std::move(message), true});
 }
 
 std::string Section::place(std::string_view key) const {
+  if (environment_ != nullptr) return key.empty() ? last_variable_ : variable_of(key);
   const auto* node = table_->get(key);
   return place_of(file_, node != nullptr ? node->source() : table_->source());
 }

@@ -25,9 +25,14 @@ namespace midst::app {
 /// range at the place of the value.
 class Section {
  public:
-  /// @param draft  takes the problems and the names of the known keys.
-  Section(const toml::table& table, std::string path, std::string_view file, Draft& draft)
-      : table_(&table), path_(std::move(path)), file_(file), draft_(&draft) {}
+  /// The root of a file.
+  /// @param draft  takes the problems, the names of the known keys and what was given.
+  Section(const toml::table& table, std::string_view file, Draft& draft)
+      : table_(&table), file_(file), draft_(&draft) {}
+  /// The root of no file, whose values are variables: of web.listen MIDST_AGENT_WEB_LISTEN. Lists have commas between.
+  /// @param variables  what is not set yet, which find() adds.
+  Section(toml::table& variables, const Environment& environment, Draft& draft)
+      : table_(&variables), variables_(&variables), environment_(&environment), draft_(&draft) {}
 
   /// @return whether the key is there; it counts as known from now on.
   bool has(std::string_view key);
@@ -67,8 +72,11 @@ class Section {
   void tables(std::string_view key, const std::function<void(Section&)>& read_table);
   void table(std::string_view key, const std::function<void(Section&)>& read_table);
 
-  /// Reports the keys nobody asked for.
+  /// Reports the keys nobody asked for, and takes note of what the others were given.
   void finish();
+
+  /// @return what differs when the table does, or a file that it names.
+  [[nodiscard]] std::size_t fingerprint() const;
 
   /// Reports at the value of a key, or at the table when the key is absent.
   void report_at(std::string_view key, std::string message);
@@ -81,13 +89,26 @@ class Section {
   [[nodiscard]] std::string full(std::string_view key) const;
 
  private:
+  /// A table below another one, or one of a list.
+  Section(const Section& above, const toml::table& table, toml::table* variables, std::string path, bool is_of_list);
+
   const toml::node* find(std::string_view key, std::string_view wanted, toml::node_type type);
+  void table_of_variables(std::string_view key, const std::function<void(Section&)>& read_table);
+  void note_given();
+  /// Puts a variable, when it is set, where its key would stand in a file.
+  void look_up(std::string_view key, toml::node_type type, std::string_view wanted = {});
+  [[nodiscard]] std::string variable_of(std::string_view key) const;
   void report(const toml::node& node, std::string message);
 
   const toml::table* table_;
+  toml::table* variables_ = nullptr;          ///< The same as table_, when it is made of variables.
+  const Environment* environment_ = nullptr;  ///< Nothing: a file.
+  std::string last_variable_;                 ///< That was found.
   std::string path_;
   std::string_view file_;
   Draft* draft_;
+  bool is_of_list_ = false;  ///< It, or a table above, is one of several.
+  std::size_t given_ = 0;    ///< Where in the draft its values are noted; 0: the root, which has none.
   std::set<std::string, std::less<>> known_, idle_;
 };
 

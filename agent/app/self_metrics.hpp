@@ -2,6 +2,7 @@
 #pragma once
 
 #include "agent/scrape/source.hpp"
+#include "agent/web/status.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -15,10 +16,15 @@ struct WebCounters {
   std::size_t open_connections = 0;
 };
 
+struct SelfFacts {
+  WebCounters web;
+  web::ReloadState reload;
+};
+
 class SelfMetrics final : public scrape::Source {
  public:
-  /// @param web  called on the loop thread at each collect.
-  explicit SelfMetrics(std::function<WebCounters()> web);
+  /// @param facts  called on the loop thread at each collect.
+  explicit SelfMetrics(std::function<SelfFacts()> facts);
 
   [[nodiscard]] const scrape::SourceId& id() const noexcept override { return id_; }
   [[nodiscard]] std::vector<metrics::MetricSpec> specs() const override;
@@ -27,8 +33,7 @@ class SelfMetrics final : public scrape::Source {
 
  private:
   scrape::SourceId id_{"agent", ""};
-  std::function<WebCounters()> web_;
-  double config_loaded_at_;  ///< Unix seconds.
+  std::function<SelfFacts()> facts_;
 };
 
 }  // namespace midst::app

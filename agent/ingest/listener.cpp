@@ -79,6 +79,7 @@ class Listener::Impl : public std::enable_shared_from_this<Listener::Impl> {
   void drain();
   [[nodiscard]] std::size_t client_count() const noexcept { return connections_.size(); }
   [[nodiscard]] const ListenerOptions& options() const noexcept { return options_; }
+  void set_allowed(AllowList allowed) { options_.allowed = std::move(allowed); }
 
  private:
   struct Door {
@@ -117,7 +118,7 @@ class Listener::Impl : public std::enable_shared_from_this<Listener::Impl> {
 
   asio::any_io_executor executor_;
   Store& store_;
-  const ListenerOptions options_;
+  ListenerOptions options_;
   std::vector<char> buffer_;  ///< One for all: it is read into and worked off without a wait in between.
   std::list<Door> doors_;
   std::unordered_set<Connection*> connections_;
@@ -299,6 +300,10 @@ Result<std::string> Listener::listen(net::Listener bound) {
 asio::awaitable<void> Listener::drain(Deadline) {
   impl_->drain();  // without a wait: what clients have sent is in memory already
   co_return;
+}
+
+void Listener::set_allowed(AllowList allowed) {
+  impl_->set_allowed(std::move(allowed));
 }
 
 std::size_t Listener::client_count() const noexcept {

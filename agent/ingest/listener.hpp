@@ -65,6 +65,9 @@ class Listener {
   /// latest.
   asio::awaitable<void> drain(Deadline deadline);
 
+  /// Who may connect from now on; those that are connected stay.
+  void set_allowed(AllowList allowed);
+
   [[nodiscard]] std::size_t client_count() const noexcept;
 
  private:

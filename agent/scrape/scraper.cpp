@@ -72,11 +72,18 @@ struct Slot {
   std::shared_ptr<const metrics::Snapshot> served;  ///< Of the last finished attempt: data, or down().
   std::optional<Error> failure;                     ///< Of the last finished attempt.
   std::optional<Error> last_error;
-  Clock::time_point last_error_at{}, last_success_at{}, last_logged_at{};
+  Clock::time_point last_error_at{}, last_success_at{}, last_logged_at{}, state_since{};
   bool has_succeeded = false;
   Clock::duration last_duration{};
   std::uint64_t attempts = 0, failures = 0;
   std::uint64_t failures_by_kind[std::size(failure_kinds)] = {};
+
+  /// Its source takes the place of another one: counters go on.
+  void count_on_from(const Slot& before) {
+    attempts = before.attempts;
+    failures = before.failures;
+    std::copy(std::begin(before.failures_by_kind), std::end(before.failures_by_kind), std::begin(failures_by_kind));
+  }
 
   void record_failure(const Error& error, Clock::time_point now) {
     ++failures;
@@ -118,6 +125,7 @@ asio::awaitable<void> attempt(std::shared_ptr<Slot> slot, Deadline deadline) {
     slot->record_failure(result.error(), now);
     slot->served = std::make_shared<const metrics::Snapshot>(slot->source->down(result.error()));
   }
+  if (is_first || was_up == slot->failure.has_value()) slot->state_since = now;
   log_outcome(*slot, was_up, is_first, now);
   slot->is_collecting = false;
   slot->finished.cancel();
@@ -145,6 +153,23 @@ class Scraper::Impl {
   void add(std::unique_ptr<Source> source) { slots_.push_back(std::make_shared<Slot>(executor_, std::move(source))); }
 
   const std::vector<std::shared_ptr<Slot>>& slots() const { return slots_; }
+
+  void set_targets(std::vector<TargetChange> targets, ScraperOptions options) {
+    options_ = options;
+    std::vector<std::shared_ptr<Slot>> next;
+    for (auto& target : targets) {
+      const auto old = find(target.id);
+      if (!target.source) {
+        if (old) next.push_back(old);
+        continue;
+      }
+      next.push_back(std::make_shared<Slot>(executor_, std::move(target.source)));
+      if (old) next.back()->count_on_from(*old);
+    }
+    for (const auto& slot : slots_)
+      if (slot->source->id().target.empty()) next.push_back(slot);
+    slots_ = std::move(next);
+  }
 
   /// Starts an attempt unless one is under way or began less than min_interval ago.
   void begin(const std::shared_ptr<Slot>& slot, Deadline deadline) {
@@ -182,6 +207,13 @@ class Scraper::Impl {
   }
 
  private:
+  [[nodiscard]] std::shared_ptr<Slot> find(const SourceId& id) const {
+    const auto found = std::find_if(slots_.begin(), slots_.end(), [&](const auto& slot) {
+      return slot->source->id().kind == id.kind && slot->source->id().target == id.target;
+    });
+    return found == slots_.end() ? nullptr : *found;
+  }
+
   inline static const Error late{Errc::timeout, "still collecting at the deadline of the scrape"};
 
   /// Of every target that was ever asked, also those this scrape left out: theirs is the last attempt.
@@ -235,6 +267,10 @@ void Scraper::add(std::unique_ptr<Source> source) {
   impl_->add(std::move(source));
 }
 
+void Scraper::set_targets(std::vector<TargetChange> targets, ScraperOptions options) {
+  impl_->set_targets(std::move(targets), options);
+}
+
 std::optional<std::string> Scraper::unknown_target(const Selection& selection) const {
   for (const auto& target : selection.targets) {
     const auto& slots = impl_->slots();
@@ -267,6 +303,8 @@ std::vector<SourceStatus> Scraper::status() const {
     status.last_error = slot->last_error;
     if (slot->last_error) status.error_age = age(slot->last_error_at);
     if (slot->has_succeeded) status.success_age = age(slot->last_success_at);
+    if (status.was_collected) status.state_age = age(slot->state_since);
+    status.whereabouts = slot->source->whereabouts();
     status.last_duration = std::chrono::duration_cast<std::chrono::microseconds>(slot->last_duration);
     status.samples = slot->served != nullptr ? slot->served->sample_count() : 0;
     status.bytes = slot->served != nullptr ? slot->served->size_bytes() : 0;

@@ -41,11 +41,19 @@ struct SourceStatus {
   std::optional<std::chrono::seconds> error_age;  ///< Since that failure.
   std::optional<std::chrono::seconds> success_age;
   std::chrono::microseconds last_duration{0};
+  std::optional<std::chrono::seconds> state_age;  ///< Since it came up or went down; nothing: never collected.
+  Whereabouts whereabouts;
   std::size_t samples = 0, bytes = 0;  ///< Of the snapshot served last.
   std::uint64_t attempts = 0, failures = 0;
 };
 
-/// Loop thread only. Sources are added before the first scrape.
+/// A target of a new configuration: a source made for it, or nothing when the one that is there stays.
+struct TargetChange {
+  SourceId id;
+  std::unique_ptr<Source> source;
+};
+
+/// Loop thread only.
 class Scraper {
  public:
   Scraper(asio::any_io_executor executor, ScraperOptions options);
@@ -54,6 +62,11 @@ class Scraper {
   Scraper& operator=(const Scraper&) = delete;
 
   void add(std::unique_ptr<Source> source);
+
+  /// Has these targets and no others from now on, in this order, before what is no target (push, agent). Attempts that
+  /// are under way go on: the scrapes that wait for them get their answer. What was counted of a target stays with its
+  /// id, also when its source is another one now.
+  void set_targets(std::vector<TargetChange> targets, ScraperOptions options);
 
   /// @return whether the selection names only known targets; the first unknown one otherwise.
   [[nodiscard]] std::optional<std::string> unknown_target(const Selection& selection) const;

@@ -6,6 +6,7 @@
 #include "lib/base/error.hpp"
 #include "lib/metrics/snapshot.hpp"
 
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,12 @@ namespace midst::scrape {
 struct SourceId {
   std::string kind;    ///< "redis", "postgres", "pgbouncer", "push", "agent".
   std::string target;  ///< The configured name; empty for push and agent, which are no targets.
+};
+
+/// Where a source's target is, for people.
+struct Whereabouts {
+  std::string address;                    ///< Without secrets; empty: none.
+  std::chrono::milliseconds retry_in{0};  ///< How long no attempt is made, since the last ones failed.
 };
 
 /// A target, or a store, that can be collected. Used on the loop thread only; the Scraper never runs two collect()
@@ -40,6 +47,8 @@ class Source {
   /// What the page says of this source when the attempt ended in `error` (or is still running past its deadline):
   /// "up 0" and whatever tells why, in bounded words. Pure: no I/O.
   [[nodiscard]] virtual metrics::Snapshot down(const Error& error) const = 0;
+
+  [[nodiscard]] virtual Whereabouts whereabouts() const { return {}; }
 
   /// @return what the last collection asked of the target, how often that is asked, and what stood in the way: text for
   /// people. Empty where a source has nothing to tell.

@@ -331,7 +331,7 @@ asio::awaitable<Response> Site::reload(Request) const {
   if (!options_.lifecycle || !hooks_.reload)
     co_return plain(403, "reloading over HTTP is off; set lifecycle = true under [web], or send SIGHUP");
   const auto outcome = hooks_.reload();
-  co_return outcome ? plain(200, "reloaded") : plain(400, outcome.error().message);
+  co_return outcome ? plain(200, "reloaded: " + *outcome) : plain(400, outcome.error().message);
 }
 
 asio::awaitable<Response> Site::status(Request) const {
@@ -351,6 +351,8 @@ AgentFacts Site::facts() const {
   facts.view = options_.view;
   facts.has_lifecycle = options_.lifecycle;
   facts.has_probe = options_.probe;
+  if (hooks_.reload_state) facts.reload = hooks_.reload_state();
+  if (hooks_.push) facts.push = hooks_.push();
   return facts;
 }
 

@@ -36,14 +36,17 @@ struct ProbeRequest {
 
 /// What the routes ask of the rest of the agent. Called on the loop thread; an empty one has its default.
 struct Hooks {
-  std::function<Result<Done>()> reload;  ///< /-/reload; its error's message is the answer. Empty: refused.
-  std::function<bool()> is_ready;        ///< Empty: ready.
+  std::function<Result<std::string>()>
+      reload;                      ///< /-/reload; its words, or its error's, are the answer. Empty: refused.
+  std::function<bool()> is_ready;  ///< Empty: ready.
   /// /scrape: a page made for this request. Errc::config is the caller's mistake. Empty: there is no such page.
   std::function<asio::awaitable<Result<std::shared_ptr<const metrics::Exposition>>>(ProbeRequest)> scrape_once;
   /// /discover-cluster-nodes: the addresses of a target's cluster. Empty: there is no such page.
   std::function<asio::awaitable<Result<std::vector<std::string>>>(std::string target, Deadline)> discover;
   /// /queries: (target, JSON array of its statements' texts) of each Postgres target. Empty: there is no such page.
   std::function<std::vector<std::pair<std::string, std::string>>()> statement_texts;
+  std::function<ReloadState()> reload_state;            ///< For /api/v1/status.
+  std::function<PushFacts()> push;                      ///< The same.
   std::function<std::vector<Counter>()> counters;       ///< For /api/v1/live. Empty: none.
   Deadline started = std::chrono::steady_clock::now();  ///< Of the process; for the uptime.
 };

@@ -33,7 +33,10 @@ Json describe(const scrape::SourceStatus& source) {
   Json entry;
   entry["kind"] = source.id.kind;
   entry["target"] = source.id.target;
+  entry["address"] = source.whereabouts.address;
   entry["state"] = state_of(source);
+  entry["state_age_seconds"] = seconds_or_null(source.state_age);
+  entry["retry_in_seconds"] = std::chrono::duration<double>(source.whereabouts.retry_in).count();
   entry["duration_seconds"] =
       source.was_collected ? Json(std::chrono::duration<double>(source.last_duration).count()) : Json(nullptr);
   entry["success_age_seconds"] = seconds_or_null(source.success_age);
@@ -55,6 +58,12 @@ std::string status_json(const std::vector<scrape::SourceStatus>& sources, const 
   document["view"] = facts.view;
   document["lifecycle"] = facts.has_lifecycle;
   document["probe"] = facts.has_probe;
+  const auto& reload = facts.reload;
+  document["configuration"] = {{"successful", reload.is_successful},
+                               {"loaded_at", reload.loaded_at},
+                               {"error", reload.error.empty() ? Json(nullptr) : Json(reload.error)},
+                               {"waits_for_restart", reload.waits_for_restart}};
+  document["push"] = {{"clients", facts.push.clients}, {"series", facts.push.series}};
   std::size_t samples = 0;
   document["targets"] = Json::array();
   for (const auto& source : sources) {

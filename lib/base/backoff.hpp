@@ -24,6 +24,12 @@ class Backoff {
     return error_ && now < until_ ? &*error_ : nullptr;
   }
 
+  /// @return how long no attempt is made; 0 when one may be.
+  [[nodiscard]] std::chrono::milliseconds remaining(Clock::time_point now) const noexcept {
+    return running(now) == nullptr ? std::chrono::milliseconds(0)
+                                   : std::chrono::ceil<std::chrono::milliseconds>(until_ - now);
+  }
+
   /// Notes a failed attempt.
   void begin(const Error& error, Clock::time_point now) {
     wait_ = error_ ? std::min(wait_ * 2, longest_) : std::min(first_, longest_);

@@ -4,19 +4,37 @@
 
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+#define SD_JOURNAL_SUPPRESS_LOCATION
+#include <systemd/sd-journal.h>
+
+#include <errno.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <cctype>
 #include <chrono>
+#include <cstdlib>
 #include <ctime>
 #include <memory>
 
 namespace midst::log {
 namespace {
 
+/// @return whether standard error is a stream to the journal: systemd names its device and inode.
+bool is_stderr_the_journal() {
+  const char* stream = std::getenv("JOURNAL_STREAM");
+  struct stat facts {};
+  return stream != nullptr && ::fstat(STDERR_FILENO, &facts) == 0 &&
+         fmt::format("{}:{}", facts.st_dev, facts.st_ino) == stream;
+}
+
 struct Settings {
   std::atomic<Level> level{Level::info};
   std::atomic<Format> format{Format::logfmt};
   std::shared_ptr<spdlog::logger> sink;
+  const bool is_journal = is_stderr_the_journal();
 
   Settings() : sink(std::make_shared<spdlog::logger>("midst", std::make_shared<spdlog::sinks::stderr_sink_mt>())) {
     sink->set_pattern("%v");
@@ -89,7 +107,36 @@ std::string render_line(Format format, Level level, std::string_view message, st
   return line;
 }
 
+/// @return whether the journal took the line.
+bool send_to_journal(Level level, std::string_view message, std::initializer_list<Field> fields) {
+  const auto lines = journal_fields(level, message, fields);
+  std::vector<iovec> parts;
+  for (const auto& line : lines) parts.push_back({const_cast<char*>(line.data()), line.size()});
+  return sd_journal_sendv(parts.data(), static_cast<int>(parts.size())) == 0;
+}
+
 }  // namespace
+
+std::vector<std::string> journal_fields(Level level, std::string_view message, std::initializer_list<Field> fields) {
+  std::vector<std::string> lines;
+  // People read MESSAGE alone, so it tells everything; the fields are for who filters by them.
+  auto text = std::string(message);
+  for (const auto& field : fields) append_pair(text, field.key, field.value);
+  lines.push_back("MESSAGE=" + text);
+  lines.push_back(fmt::format("PRIORITY={}", priorities[static_cast<std::size_t>(level)]));
+  lines.push_back(fmt::format("SYSLOG_IDENTIFIER={}", program_invocation_short_name));
+  lines.push_back(fmt::format("MIDST_EVENT={}", message));
+  for (const auto& field : fields) {
+    std::string name = "MIDST_";
+    for (const unsigned char c : field.key) name += static_cast<char>(std::isalnum(c) != 0 ? std::toupper(c) : '_');
+    lines.push_back(name + '=' + field.value);
+  }
+  return lines;
+}
+
+Format default_format() {
+  return is_stderr_the_journal() ? Format::journald : Format::logfmt;
+}
 
 void configure(Level level, Format format) {
   settings().level = level;
@@ -103,6 +150,7 @@ bool enabled(Level level) noexcept {
 void write(Level level, std::string_view message, std::initializer_list<Field> fields) {
   if (!enabled(level)) return;
   const auto format = settings().format.load(std::memory_order_relaxed);
+  if (format == Format::journald && settings().is_journal && send_to_journal(level, message, fields)) return;
   const auto time = format == Format::journald ? std::string() : timestamp();
   settings().sink->log(spdlog::level::critical, "{}", render_line(format, level, message, fields, time));
 }

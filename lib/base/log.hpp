@@ -9,12 +9,14 @@
 #include <initializer_list>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace midst::log {
 
 enum class Level { debug, info, warn, error };
 
-/// How lines look: logfmt and JSON carry a timestamp; journald lines carry the priority prefix "<N>" instead.
+/// How lines look: logfmt and JSON carry a timestamp; journald sends fields to the journal when standard error is one,
+/// else lines that carry the priority prefix "<N>".
 enum class Format { logfmt, json, journald };
 
 /// One key=value of a line. Never put a secret in a value.
@@ -28,6 +30,10 @@ struct Field {
   template <class T>
   Field(std::string_view field_key, const T& number) : key(field_key), value(fmt::format("{}", number)) {}
 };
+
+/// @return journald when standard error is the journal, which systemd tells by JOURNAL_STREAM (systemd.exec(5)), else
+/// logfmt.
+[[nodiscard]] Format default_format();
 
 /// Sets level and format for the whole process. Called at start and after a reload; the default is info, logfmt.
 void configure(Level level, Format format);
@@ -50,6 +56,11 @@ inline void warn(std::string_view message, std::initializer_list<Field> fields =
 inline void error(std::string_view message, std::initializer_list<Field> fields = {}) {
   write(Level::error, message, fields);
 }
+
+/// @return a line as the journal takes it, with fields of its own: MESSAGE, PRIORITY, MIDST_TARGET and so on. Pure;
+/// exposed for tests.
+[[nodiscard]] std::vector<std::string> journal_fields(Level level, std::string_view message,
+                                                      std::initializer_list<Field> fields);
 
 /// @return the line as `format` has it, without timestamp and newline. Pure; exposed for tests.
 [[nodiscard]] std::string render(Format format, Level level, std::string_view message,

@@ -482,6 +482,10 @@ Result<std::string> HttpServer::adopt(int listening_descriptor) {
   return impl_->start(adopt_listener(Descriptor(listening_descriptor)));
 }
 
+void HttpServer::stop_accepting() {
+  impl_->stop_accepting();
+}
+
 asio::awaitable<void> HttpServer::drain(Deadline deadline) {
   auto draining = Server::drain(impl_, deadline);
   co_await std::move(draining);

@@ -79,6 +79,9 @@ class HttpServer {
   /// Starts to accept on a listening descriptor (systemd); takes it over.
   Result<std::string> adopt(int listening_descriptor);
 
+  /// Closes every listener; connections go on. listen() opens anew.
+  void stop_accepting();
+
   /// Stops accepting, closes idle connections and waits for answers under way, until `deadline` at the latest.
   asio::awaitable<void> drain(Deadline deadline);
 

@@ -60,6 +60,7 @@ class Connection::Impl {
   asio::awaitable<Answer> connect();
 
   void close() noexcept;
+  [[nodiscard]] std::chrono::milliseconds retry_in() const noexcept { return backoff_.remaining(Clock::now()); }
   [[nodiscard]] const Session* session() const noexcept { return session_.get(); }
 
   const Conninfo conninfo;
@@ -262,6 +263,9 @@ void Connection::close() noexcept {
   impl_->close();
 }
 
+std::chrono::milliseconds Connection::retry_in() const noexcept {
+  return impl_->retry_in();
+}
 bool Connection::is_connected() const noexcept {
   return impl_->session() != nullptr && impl_->session()->stands();
 }

@@ -71,6 +71,8 @@ class Connection {
 
   [[nodiscard]] bool is_connected() const noexcept;
   [[nodiscard]] std::uint64_t connect_count() const noexcept;
+  /// @return how long an attempt would fail at once, since a back-off runs; 0 when none does.
+  [[nodiscard]] std::chrono::milliseconds retry_in() const noexcept;
   /// @return PQserverVersion: 150018 for 15.18, 11800 for PgBouncer 1.18; 0 before the first connect.
   [[nodiscard]] int server_version() const noexcept;
   /// @return a parameter the server reported (server_version, in_hot_standby, …) or empty.

@@ -92,6 +92,7 @@ class Connection::Impl {
                                              Deadline deadline);
 
   void close() noexcept { transport_.close(); }
+  [[nodiscard]] std::chrono::milliseconds retry_in() const noexcept { return backoff_.remaining(Clock::now()); }
   void move_to(const std::string& host, std::uint16_t port) {
     if (uri.host == host && uri.port == port) return;
     transport_.close();
@@ -258,6 +259,9 @@ void Connection::close() noexcept {
 }
 void Connection::move_to(const std::string& host, std::uint16_t port) {
   impl_->move_to(host, port);
+}
+std::chrono::milliseconds Connection::retry_in() const noexcept {
+  return impl_->retry_in();
 }
 bool Connection::is_connected() const noexcept {
   return impl_->is_connected();

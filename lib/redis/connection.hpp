@@ -85,6 +85,8 @@ class Connection {
   /// @return how long the last successful connect took (TCP or Unix connect plus TLS; the login is not in it).
   [[nodiscard]] std::chrono::nanoseconds last_connect_duration() const noexcept;
   [[nodiscard]] Traffic traffic() const noexcept;
+  /// @return how long an attempt would fail at once, since a back-off runs; 0 when none does.
+  [[nodiscard]] std::chrono::milliseconds retry_in() const noexcept;
   [[nodiscard]] const Uri& uri() const noexcept;
 
  private:

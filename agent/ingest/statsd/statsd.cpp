@@ -59,9 +59,15 @@ void count(Counters& counters, const Oddities& oddities) noexcept {
 
 Statsd::Statsd(StatsdOptions options)
     : options_(std::move(options)),
-      resolver_(options_.resolve),
+      resolver_(std::make_unique<Resolver>(std::move(options_.resolve))),
       table_(options_.limits, [this](std::string_view name) { return owner_of(name); }),
       memo_(options_.max_memo_bytes) {
+}
+
+void Statsd::set_rules(GaugeSign gauge_sign, ResolveOptions rules) {
+  options_.gauge_sign = gauge_sign;
+  resolver_ = std::make_unique<Resolver>(std::move(rules));
+  memo_.clear();  // it knows what the old rules made of lines
 }
 
 Fault Statsd::owner_of(std::string_view name) const {
@@ -187,7 +193,7 @@ void Statsd::take_metric(const Line& line, const Context& context) {
 
 /// @return whether the target is worth remembering: faults and overflows are not, they may pass.
 bool Statsd::find_target(const Metric& metric, Target& target, const Context& context) {
-  const auto& resolved = resolver_.resolve(metric);
+  const auto& resolved = resolver_->resolve(metric);
   target.oddities = oddities_of(metric, resolved);
   count(counters_, target.oddities);
   if (resolved.fault != Fault::none) {

@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -37,6 +38,9 @@ struct StatsdOptions {
 class Statsd final : public Contributor {
  public:
   explicit Statsd(StatsdOptions options);
+
+  /// Has other rules from now on; series that are there keep their kind, buckets and values.
+  void set_rules(GaugeSign gauge_sign, ResolveOptions rules);
 
   /// Takes the lines of one packet: a datagram, a frame, or whole lines of a stream.
   void feed(std::string_view packet, Protocol protocol, SteadyTime now);
@@ -84,8 +88,8 @@ class Statsd final : public Contributor {
   [[nodiscard]] Fault apply_one(const Target& target, Kind kind, const char* text, double value,
                                 const Context& context) noexcept;
 
-  const StatsdOptions options_;
-  Resolver resolver_;
+  StatsdOptions options_;
+  std::unique_ptr<Resolver> resolver_;
   Table table_;
   Memo memo_;
   std::uint32_t memo_generation_ = 0;  ///< Of the table, whose series the memo names.

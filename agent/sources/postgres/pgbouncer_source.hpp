@@ -23,6 +23,9 @@ class PgbouncerSource final : public scrape::Source {
   PgbouncerSource(asio::any_io_executor executor, PgbouncerOptions options);
 
   [[nodiscard]] const scrape::SourceId& id() const noexcept override { return id_; }
+  [[nodiscard]] scrape::Whereabouts whereabouts() const override {
+    return {connection_.conninfo().redacted(), connection_.retry_in()};
+  }
   [[nodiscard]] std::vector<metrics::MetricSpec> specs() const override;
   [[nodiscard]] asio::awaitable<Result<metrics::Snapshot>> collect(Deadline deadline) override;
   [[nodiscard]] metrics::Snapshot down(const Error& error) const override;

@@ -76,6 +76,9 @@ class RedisSource::Impl {
   /// `self` keeps the Impl alive until the coroutine has ended, also when the RedisSource goes first.
   static asio::awaitable<Result<metrics::Snapshot>> run(std::shared_ptr<Impl> self, Deadline deadline);
   [[nodiscard]] metrics::Snapshot down(const Error& error) const;
+  [[nodiscard]] scrape::Whereabouts whereabouts() const {
+    return {connection_.uri().redacted(), connection_.retry_in()};
+  }
   [[nodiscard]] std::vector<metrics::MetricSpec> specs() const;
 
   const scrape::SourceId id;
@@ -360,6 +363,10 @@ RedisSource::RedisSource(asio::any_io_executor executor, RedisOptions options)
 }
 
 RedisSource::~RedisSource() = default;
+
+scrape::Whereabouts RedisSource::whereabouts() const {
+  return impl_->whereabouts();
+}
 
 const scrape::SourceId& RedisSource::id() const noexcept {
   return impl_->id;

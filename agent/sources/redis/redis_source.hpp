@@ -20,6 +20,7 @@ class RedisSource final : public scrape::Source {
   ~RedisSource() override;
 
   [[nodiscard]] const scrape::SourceId& id() const noexcept override;
+  [[nodiscard]] scrape::Whereabouts whereabouts() const override;
   [[nodiscard]] std::vector<metrics::MetricSpec> specs() const override;
   [[nodiscard]] asio::awaitable<Result<metrics::Snapshot>> collect(Deadline deadline) override;
   [[nodiscard]] metrics::Snapshot down(const Error& error) const override;

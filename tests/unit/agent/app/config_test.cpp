@@ -17,11 +17,8 @@ using namespace std::chrono_literals;
 using testing::ElementsAre;
 using testing::Pair;
 
-Environment variables(std::map<std::string, std::string, std::less<>> values) {
-  return [values](std::string_view name) -> std::optional<std::string> {
-    const auto found = values.find(name);
-    return found == values.end() ? std::nullopt : std::optional(found->second);
-  };
+Environment variables(Environment::Variables values) {
+  return values;
 }
 
 const Environment no_variables = variables({});
@@ -210,8 +207,7 @@ TEST(Config, ReportsEveryProblemAtOnce) {
 TEST(Config, WarnsOfKeysThatHaveNoEffectYet) {
   const auto parsed = parse_config("[web]\nlifecycle = true\n", "a.toml", no_variables);
   ASSERT_EQ(parsed.problems.size(), 1);
-  EXPECT_EQ(describe(parsed.problems[0]),
-            "a.toml:2:13: warning: web.lifecycle has no effect in this version");
+  EXPECT_EQ(describe(parsed.problems[0]), "a.toml:2:13: warning: web.lifecycle has no effect in this version");
   EXPECT_FALSE(parsed.has_errors());
 }
 
@@ -273,9 +269,76 @@ TEST(Config, VariablesOverrideScalarsOfTheFile) {
   EXPECT_TRUE(config.ingest.is_socket_explicit);
 }
 
+TEST(Config, VariablesOverrideAnyValueOfATableThatThereIsOneOf) {
+  const auto config = good("[ingest.statsd]\nbuckets = [1, 2]\n[web]\nprobe = true\n",
+                           variables({{"MIDST_AGENT_INGEST_STATSD_BUCKETS", "0.5,1,2.5"},
+                                      {"MIDST_AGENT_INGEST_STATSD_MAX_BYTES", "16MiB"},
+                                      {"MIDST_AGENT_INGEST_MAX_SERIES", "77"},
+                                      {"MIDST_AGENT_INGEST_ALLOW_USERS", "root, 65534"},
+                                      {"MIDST_AGENT_WEB_PROBE", "false"},
+                                      {"MIDST_AGENT_CONTROL_SOCKET", ""}}));
+  EXPECT_THAT(config.ingest.statsd.options.resolve.bounds, ElementsAre(0.5, 1, 2.5));
+  EXPECT_EQ(config.ingest.statsd.options.max_memo_bytes, 8U << 20);
+  EXPECT_EQ(config.ingest.limits.max_series, 77U);
+  EXPECT_THAT(config.ingest.allow_users, ElementsAre("root", "65534"));
+  EXPECT_FALSE(config.web.probe);
+  EXPECT_EQ(config.control_socket, "");
+}
+
 TEST(Config, ABadVariableIsNamed) {
   EXPECT_THAT(problems_of("", variables({{"MIDST_AGENT_WEB_PROBE", "1"}})),
-              ElementsAre("environment: error: MIDST_AGENT_WEB_PROBE: takes true or false"));
+              ElementsAre("MIDST_AGENT_WEB_PROBE: error: web.probe takes true or false"));
+  EXPECT_THAT(
+      problems_of("", variables({{"MIDST_AGENT_SCRAPE_TIMEOUT", "1ms"}})),
+      ElementsAre("MIDST_AGENT_SCRAPE_TIMEOUT: error: scrape.timeout = 1ms is out of range; it takes 100ms to 10m"));
+}
+
+TEST(Config, AVariableThatSetsNothingIsSaid) {
+  EXPECT_THAT(problems_of("", variables({{"MIDST_AGENT_WEB_LISTN", "1"}, {"MIDST_AGENT_OPTS", ""}})),
+              ElementsAre("MIDST_AGENT_WEB_LISTN: warning: sets nothing; did you mean MIDST_AGENT_WEB_LISTEN?"));
+}
+
+std::size_t print_of(std::string_view toml, const std::string& target) {
+  return good(toml).fingerprints.at(target);
+}
+
+TEST(Config, ATargetsFingerprintDiffersWhenAnythingOfItDoes) {
+  const std::string_view plain = "[[redis]]\nurl = \"redis://h:1\"\n[redis.limits]\nmax_labels = 5\n";
+  EXPECT_EQ(print_of(plain, "redis.main"),
+            print_of("# said\n[[redis]]\n\nurl = 'redis://h:1'\n[redis.limits]\nmax_labels = 5\n", "redis.main"));
+  EXPECT_NE(print_of(plain, "redis.main"),
+            print_of("[[redis]]\nurl = \"redis://h:1\"\n[redis.limits]\nmax_labels = 6\n", "redis.main"));
+  EXPECT_NE(print_of(plain, "redis.main"), print_of(std::string(plain) + "[[redis]]\nname = \"b\"\n", "redis.main"))
+      << "a second one gives it a label";
+}
+
+TEST(Config, ATargetsFingerprintDiffersWithAFileThatItNames) {
+  const test::TempDir folder;
+  const auto path = std::filesystem::path(folder.path()) / "password";
+  const auto toml = "[[redis]]\nurl = \"redis://h:1\"\npassword_file = \"" + path.string() + "\"\n";
+  std::ofstream(path) << "a";
+  const auto before = print_of(toml, "redis.main");
+  EXPECT_EQ(print_of(toml, "redis.main"), before);
+  std::ofstream(path) << "b";
+  EXPECT_NE(print_of(toml, "redis.main"), before);
+}
+
+TEST(Config, WhatWasGivenIsKeptWithoutSecrets) {
+  const auto given = good(
+                         "[[redis]]\nurl = \"redis://u:c4n4ry@h:1\"\n[redis.limits]\nmax_labels = 5\n"
+                         "[[redis]]\nname = \"b\"\npassword = \"c4n4ry\"\n"
+                         "[[postgres]]\ndsn = \"host=h password=c4n4ry\"\n[web]\nlisten = [\"127.0.0.1:1\"]\n",
+                         variables({{"MIDST_AGENT_WEB_LISTEN", ":2"}, {"MIDST_AGENT_WEB_PROBE", "true"}}))
+                         .given;
+  std::string all;
+  for (const auto& table : given) {
+    all += (table.is_item ? "[[" + table.name + "]]" : "[" + table.name + "]") + "\n";
+    for (const auto& [key, value] : table.values) all += key + " = " + value + "\n";
+  }
+  EXPECT_EQ(all,
+            "[web]\nlisten = [ ':2' ]\nprobe = true\n[[redis]]\nurl = 'redis://h:1/0'\n"
+            "[redis.limits]\nmax_labels = 5\n[[redis]]\nname = 'b'\npassword = \"(secret)\"\n"
+            "[[postgres]]\ndsn = 'host=h'\n");
 }
 
 TEST(Config, TheExportersVariablesMakeTargetsWhenTheFileHasNone) {

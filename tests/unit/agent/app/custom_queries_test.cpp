@@ -21,11 +21,8 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Pair;
 
-Environment variables(std::map<std::string, std::string, std::less<>> values) {
-  return [values](std::string_view name) -> std::optional<std::string> {
-    const auto found = values.find(name);
-    return found == values.end() ? std::nullopt : std::optional(found->second);
-  };
+Environment variables(Environment::Variables values) {
+  return values;
 }
 
 constexpr std::string_view target = "[[postgres]]\ndsn = \"host=a\"\n";

@@ -11,7 +11,7 @@ using testing::ElementsAre;
 using testing::Pair;
 
 ParsedConfig parsed(std::string_view toml) {
-  return parse_config(toml, "a.toml", [](std::string_view) { return std::nullopt; });
+  return parse_config(toml, "a.toml", Environment::Variables{});
 }
 
 Config good(std::string_view toml) {

@@ -105,8 +105,7 @@ TEST(QueriesYaml, WhatIsWrongHasItsPlaceAndSaysTheWayOut) {
        "q.yaml:3:16: error: runonserver: not a version: \"ten\"; write it like 9.6.1, 14.0.0 or 14.x"},
       {"a:\n  query: SELECT 1\n  cach_seconds: 3\n",
        "q.yaml:3:3: warning: unknown key cach_seconds in query a; did you mean cache_seconds?"},
-      {"a:\n  query: SELECT 1\n  metrics: {n: {usage: GAUGE}}\n",
-       "q.yaml:3:12: error: metrics has to be a list"},
+      {"a:\n  query: SELECT 1\n  metrics: {n: {usage: GAUGE}}\n", "q.yaml:3:12: error: metrics has to be a list"},
       {"a:\n  query: SELECT 1\n  metrics:\n    - n: {usage: GUAGE}\n",
        "q.yaml:4:18: error: unknown usage \"GUAGE\"; one of LABEL, COUNTER, GAUGE, DISCARD, MAPPEDMETRIC, DURATION, "
        "HISTOGRAM"},

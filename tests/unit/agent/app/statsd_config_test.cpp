@@ -18,9 +18,7 @@ using ingest::statsd::BareTags;
 using ingest::statsd::GaugeSign;
 using ingest::statsd::MappingRule;
 
-std::optional<std::string> no_variables(std::string_view) {
-  return std::nullopt;
-}
+const Environment no_variables = Environment::Variables{};
 
 std::string all_problems(const std::vector<Problem>& problems) {
   std::string out;
@@ -151,11 +149,8 @@ TEST(StatsdConfig, SaysWhatIsWrongAndWhere) {
 }
 
 TEST(StatsdConfig, TakesItsSocketsFromVariablesToo) {
-  const auto variables = [](std::string_view name) -> std::optional<std::string> {
-    if (name == "MIDST_AGENT_INGEST_DOGSTATSD_SOCKET") return "/tmp/x";
-    if (name == "MIDST_AGENT_INGEST_DOGSTATSD_STREAM_SOCKET") return "";
-    return std::nullopt;
-  };
+  const Environment variables = Environment::Variables{{"MIDST_AGENT_INGEST_DOGSTATSD_SOCKET", "/tmp/x"},
+                                                       {"MIDST_AGENT_INGEST_DOGSTATSD_STREAM_SOCKET", ""}};
   const auto statsd = parse_config("", "a.toml", variables).config.ingest.statsd;
   EXPECT_EQ(statsd.socket, "/tmp/x");
   EXPECT_TRUE(statsd.is_socket_explicit);
