@@ -36,7 +36,6 @@ void read_web(Section& section, WebConfig& web) {
       return Done{};
     });
   });
-  if (web.lifecycle) section.not_yet("lifecycle");
   section.not_yet("tls");
   section.not_yet("basic_auth_users");
 }

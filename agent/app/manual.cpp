@@ -49,6 +49,12 @@ std::vector<std::string> names_of(const CLI::Option& option) {
   return names;
 }
 
+/// "FILE", without what its checks add.
+std::string type_of(const CLI::Option& option) {
+  const auto type = option.get_type_name();
+  return type.substr(0, type.find(':'));
+}
+
 bool takes_value(const CLI::Option& option) {
   return option.get_items_expected_max() > 0;
 }
@@ -91,16 +97,16 @@ std::string option_entry(const CLI::Option& option) {
   std::string names;
   for (const auto& name : names_of(option))
     names.append(names.empty() ? "" : ", ").append("\\fB" + groff(name) + "\\fR");
-  if (takes_value(option)) names += " \\fI" + groff(option.get_type_name()) + "\\fR";
+  if (takes_value(option)) names += " \\fI" + groff(type_of(option)) + "\\fR";
   return fmt::format(".TP\n{}\n{}\n", names, groff(option.get_description()));
 }
 
 std::string synopsis(const Command& command) {
   std::string line = ".B midst\\-agent " + groff(command.words) + '\n';
   for (const auto* option : command.app->get_options()) {
-    const auto value = takes_value(*option) ? " \\fI" + groff(option->get_type_name()) + "\\fR" : std::string();
+    const auto value = takes_value(*option) ? " \\fI" + groff(type_of(*option)) + "\\fR" : std::string();
     if (!option->nonpositional())
-      line += "[\\fI" + groff(option->get_type_name()) + "\\fR...]\n";
+      line += "[\\fI" + groff(type_of(*option)) + "\\fR...]\n";
     else if (option->get_name() != "--help" && option->get_lnames().front() != "help")
       line += (option->get_required() ? "" : "[") + ("\\fB" + groff(names_of(*option).back()) + "\\fR" + value) +
               (option->get_required() ? "\n" : "]\n");
@@ -255,7 +261,7 @@ std::string fish_completion(const CLI::App& program) {
       out += "complete -c midst-agent -n " + shell_quoted(condition);
       for (const auto& name : option->get_snames()) out += " -s " + name;
       for (const auto& name : option->get_lnames()) out += " -l " + name;
-      if (takes_value(*option)) out += option->get_type_name().starts_with("FILE") ? " -r -F" : " -x";
+      if (takes_value(*option)) out += type_of(*option).starts_with("FILE") ? " -r -F" : " -x";
       out += " -d " + shell_quoted(option->get_description()) + '\n';
     }
   };

@@ -159,12 +159,6 @@ class Daemon(unittest.TestCase):
         agent.start()
         self.assertEqual(get(agent.url("/-/healthy"))[0], 200)
 
-    def test_sighup_does_not_end_it(self):
-        agent = self.start()
-        agent.process.send_signal(signal.SIGHUP)
-        wait_until(lambda: "SIGHUP" in agent.log(), "a line in the log")
-        self.assertEqual(get(agent.url("/-/healthy"))[0], 200)
-
     def test_systemd_is_told_when_it_serves_and_when_it_stops(self):
         import socket
         folder = Path(self.enterContext(tempfile.TemporaryDirectory()))

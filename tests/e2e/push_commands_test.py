@@ -11,7 +11,6 @@ class PushCommands(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.agent = Agent("")
-        cls.agent.config.write_text(cls.agent.config.read_text() + f'[control]\nsocket = "{cls.agent.folder}/control.sock"\n')
         cls.agent.start()
         cls.client = subprocess.Popen([BIN / "push_ledger", cls.agent.push_socket, cls.agent.folder / "ledger", "100", "1"],
                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE)

@@ -4,42 +4,13 @@ the agent asleep. Every page in between only rises, and at rest it equals the le
 import os
 import random
 import signal
-import struct
-import subprocess
 import time
 import unittest
 
-from stack import BIN, Agent, get, samples, wait_until
+from ledger import NAMES, Client, told
+from stack import Agent, get, samples, wait_until
 
 KILLS, CLIENTS = 100, 3
-NAMES = [("ledger_total", (("n", str(n)),)) for n in range(10)] + [("ledger_quarters_total", ()), ("ledger_seconds_count", ())]
-
-
-class Client:
-    def __init__(self, agent, ledger):
-        self.process = subprocess.Popen([BIN / "push_ledger", agent.push_socket, ledger, "100", "2"], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE)
-        self.hear("counting")
-
-    def hear(self, word):
-        line = self.process.stdout.readline().decode().strip()
-        assert line == word, f"{line!r} instead of {word!r}"
-
-    def tell(self, command, word):
-        self.process.stdin.write(command.encode())
-        self.process.stdin.flush()
-        self.hear(word)
-
-    def end(self):
-        self.process.stdin.close()
-        self.process.wait(30)
-        self.process.stdout.close()
-
-    def kill(self):
-        """What it has counted is in the ledger, and little of it was sent."""
-        self.tell("p", "paused")
-        self.process.kill()
-        self.end()
 
 
 class Ledger(unittest.TestCase):
@@ -57,9 +28,7 @@ class Ledger(unittest.TestCase):
         self.agent.stop()
 
     def told(self):
-        whole, quarters, observed = struct.unpack("3Q", self.ledger.read_bytes())
-        return {name: quarters / 4 if name[0] == "ledger_quarters_total" else observed if name[0] == "ledger_seconds_count" else whole
-                for name in NAMES}
+        return told(self.ledger)
 
     def look(self):
         """A page may only show more than the one before, and no more than was counted by now."""

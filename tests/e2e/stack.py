@@ -365,11 +365,21 @@ class Agent(Server):
     def __init__(self, config):
         super().__init__("midst-agent")
         self.config, self.push_socket = self.folder / "midst-agent.toml", self.folder / "push.sock"
-        web = f'[web]\nlisten = ["127.0.0.1:{self.port}"]\n'
-        self.config.write_text(web + config + f'\n[ingest]\nsocket = "{self.push_socket}"\n'
+        self.configure(config)
+
+    def configure(self, config, web=""):
+        """Takes effect at the next start or reload. `web` is what [web] has besides its address."""
+        self.config.write_text(f'[web]\nlisten = ["127.0.0.1:{self.port}"]\n{web}' + config +
+                               f'\n[ingest]\nsocket = "{self.push_socket}"\n'
                                f'state_file = "{self.folder}/push.state"\n'
                                f'dogstatsd_socket = "{self.folder}/dsd.sock"\n'
-                               f'dogstatsd_stream_socket = "{self.folder}/dsd-stream.sock"\n')
+                               f'dogstatsd_stream_socket = "{self.folder}/dsd-stream.sock"\n'
+                               f'[control]\nsocket = "{self.folder}/control.sock"\n')
+
+    def run(self, *words):
+        """A command of the program with this agent's configuration."""
+        return subprocess.run([BIN / "midst-agent", *map(str, words), "--config", self.config], capture_output=True,
+                              text=True, timeout=60)
 
     def command(self):
         return [BIN / "midst-agent", "run", "--config", self.config]

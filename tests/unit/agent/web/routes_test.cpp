@@ -225,20 +225,20 @@ TEST_F(RoutesTest, HealthIsOneWordAndReadinessIsAsked) {
 
 TEST_F(RoutesTest, ReloadIsOffUnlessTurnedOn) {
   int reloads = 0;
-  hooks_.reload = [&]() -> Result<Done> { return ++reloads, Done{}; };
+  hooks_.reload = [&]() -> Result<std::string> { return ++reloads, "1 target"; };
   const auto refused = ask("POST", "/-/reload");
   EXPECT_EQ(refused.status, 403U);
   EXPECT_EQ(refused.body, "reloading over HTTP is off; set lifecycle = true under [web], or send SIGHUP\n");
   EXPECT_EQ(reloads, 0);
   options_.lifecycle = true;
-  EXPECT_EQ(ask("POST", "/-/reload").body, "reloaded\n");
+  EXPECT_EQ(ask("POST", "/-/reload").body, "reloaded: 1 target\n");
   EXPECT_EQ(ask("PUT", "/-/reload").status, 200U);
   EXPECT_EQ(reloads, 2);
 }
 
 TEST_F(RoutesTest, AFailedReloadSaysWhereTheFaultIs) {
   options_.lifecycle = true;
-  hooks_.reload = []() -> Result<Done> { return Error{Errc::config, "agent.toml:3:1: unknown key \"listeen\""}; };
+  hooks_.reload = []() -> Result<std::string> { return Error{Errc::config, "agent.toml:3:1: unknown key \"listeen\""}; };
   const auto answer = ask("POST", "/-/reload");
   EXPECT_EQ(answer.status, 400U);
   EXPECT_EQ(answer.body, "agent.toml:3:1: unknown key \"listeen\"\n");
