@@ -99,11 +99,11 @@ Result<std::string> ask_daemon(const std::string& path, std::string_view method,
 }
 
 Result<std::string> control_socket_of(const std::optional<std::string>& config_path) {
-  auto config = usable_config(config_path);
-  if (!config) return Error{Errc::config, ""};
-  if (config->control_socket.empty())
+  auto parsed = load_config(config_path, process_environment());
+  if (parsed.has_errors()) std::cerr << "the configuration has errors, which midst-agent check tells\n";
+  if (parsed.config.control_socket.empty())
     return Error{Errc::connect_refused, "control.socket is \"\": there is no way to the daemon"};
-  return std::move(config->control_socket);
+  return std::move(parsed.config.control_socket);
 }
 
 Result<std::string> ask_daemon_of(const std::optional<std::string>& config_path, std::string_view method,
@@ -115,7 +115,6 @@ Result<std::string> ask_daemon_of(const std::optional<std::string>& config_path,
 
 int report_failure(const Error& error) {
   if (!error.message.empty()) std::cerr << error.message << (error.message.ends_with('\n') ? "" : "\n");
-  if (error.code == Errc::config) return exit_config;
   return error.code == Errc::server ? exit_failed : exit_no_daemon;
 }
 

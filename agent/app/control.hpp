@@ -28,8 +28,8 @@ namespace midst::app {
 [[nodiscard]] Result<std::string> ask_daemon(const std::string& socket, std::string_view method,
                                              std::string_view target, std::chrono::milliseconds limit);
 
-/// @return the control socket of a configuration; Errc::config when that cannot be used, whose problems have been said
-/// on standard error then; Errc::connect_refused when it has none.
+/// @return the control socket of a configuration, also of one with errors: a daemon may run that was started with what
+/// it was before. Errc::connect_refused when it has none.
 [[nodiscard]] Result<std::string> control_socket_of(const std::optional<std::string>& config_path);
 
 /// The two above, with a patience of ten seconds.
@@ -37,7 +37,7 @@ namespace midst::app {
                                                 std::string_view target);
 
 /// Says on standard error why the daemon could not be asked, or what it refused.
-/// @return exit_config, exit_failed when it refused, else exit_no_daemon.
+/// @return exit_failed when it refused, else exit_no_daemon.
 int report_failure(const Error& error);
 
 }  // namespace midst::app

@@ -8,7 +8,7 @@
 namespace midst::app {
 
 /// Each asks the daemon over the control socket of the configuration.
-/// @return exit_ok, exit_config, or exit_no_daemon with a sentence on standard error.
+/// @return exit_ok, or exit_no_daemon with a sentence on standard error.
 
 /// The clients as a table, or as the daemon's JSON.
 int push_clients(const std::optional<std::string>& config_path, bool as_json);

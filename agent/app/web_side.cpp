@@ -31,6 +31,12 @@ std::vector<Wanted> wanted_of(const Config& config, bool has_sockets_of_systemd)
   return all;
 }
 
+/// @param address  empty: of a socket that systemd opened, which stays.
+bool is_wanted(const std::string& address, const std::vector<Wanted>& all) {
+  return address.empty() ||
+         std::any_of(all.begin(), all.end(), [&](const Wanted& wanted) { return wanted.address == address; });
+}
+
 void add(WebCounters& total, const net::ServerCounters& counters) {
   total.requests += counters.requests;
   total.refused_connections += counters.refused_connections;
@@ -115,9 +121,10 @@ Result<Done> WebSide::prepare(const Config& next) {
 }
 
 Result<Done> WebSide::open_in_place_of_others(const Config& next, std::vector<std::unique_ptr<Listener>>& opened) {
+  const auto all = wanted_of(next, has_sockets_of_systemd());
   std::vector<Listener*> paused;
   for (const auto& listener : listeners_)
-    if (!is_wanted(*listener, next)) paused.push_back(listener.get());
+    if (!is_wanted(listener->address, all)) paused.push_back(listener.get());
   if (paused.empty()) return Error{Errc::connect_refused, "no listener goes"};
   for (auto* listener : paused) listener->server->stop_accepting();
   const auto done = open_all(next, opened);
@@ -133,17 +140,11 @@ bool WebSide::has_sockets_of_systemd() const {
   return std::any_of(listeners_.begin(), listeners_.end(), [](const auto& each) { return each->address.empty(); });
 }
 
-bool WebSide::is_wanted(const Listener& listener, const Config& next) const {
-  if (listener.address.empty()) return true;
-  const auto all = wanted_of(next, has_sockets_of_systemd());
-  return std::any_of(all.begin(), all.end(), [&](const Wanted& wanted) { return wanted.address == listener.address; });
-}
-
 void WebSide::commit(const Config& next) {
   const auto all = wanted_of(next, has_sockets_of_systemd());
   std::vector<std::unique_ptr<Listener>> kept;
   for (auto& listener : listeners_) {
-    if (!is_wanted(*listener, next)) {
+    if (!is_wanted(listener->address, all)) {
       drain(std::move(listener));
       continue;
     }

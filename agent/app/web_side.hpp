@@ -61,7 +61,6 @@ class WebSide {
                     std::vector<std::unique_ptr<Listener>>& opened);
   Result<Done> open_all(const Config& config, std::vector<std::unique_ptr<Listener>>& opened);
   Result<Done> open_in_place_of_others(const Config& next, std::vector<std::unique_ptr<Listener>>& opened);
-  [[nodiscard]] bool is_wanted(const Listener& listener, const Config& next) const;
   [[nodiscard]] bool has_sockets_of_systemd() const;
   void drain(std::unique_ptr<Listener> listener);
 

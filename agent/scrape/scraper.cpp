@@ -97,7 +97,7 @@ struct Slot {
 void log_outcome(Slot& slot, bool was_up, bool is_first, Clock::time_point now) {
   const auto name = display_name(slot.source->id());
   if (!slot.failure) {
-    if (is_first) log::info("target is up", {{"target", name}});
+    if (is_first && !slot.source->id().target.empty()) log::info("target is up", {{"target", name}});
     if (!is_first && !was_up) log::info("target is up again", {{"target", name}});
     return;
   }

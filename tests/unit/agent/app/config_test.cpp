@@ -204,13 +204,6 @@ TEST(Config, ReportsEveryProblemAtOnce) {
   EXPECT_EQ(problems_of("[web]\nprobe = 1\nx = 2\n[log]\nlevel = \"a\"\n").size(), 3);
 }
 
-TEST(Config, WarnsOfKeysThatHaveNoEffectYet) {
-  const auto parsed = parse_config("[web]\nlifecycle = true\n", "a.toml", no_variables);
-  ASSERT_EQ(parsed.problems.size(), 1);
-  EXPECT_EQ(describe(parsed.problems[0]), "a.toml:2:13: warning: web.lifecycle has no effect in this version");
-  EXPECT_FALSE(parsed.has_errors());
-}
-
 TEST(Config, ASingleTargetCarriesNoLabelAndASecondOneLabelsBoth) {
   EXPECT_TRUE(good("[[redis]]\n").redis.at(0).constant_labels.empty());
   const auto two = good("[[redis]]\nname = \"a\"\n[[redis]]\nname = \"b\"\n[[pgbouncer]]\ndsn = \"host=x\"\n");

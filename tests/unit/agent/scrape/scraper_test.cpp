@@ -3,6 +3,8 @@
 #include "tests/support/fake_source.hpp"
 #include "tests/support/loop.hpp"
 
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -174,6 +176,56 @@ TEST_F(ScraperTest, AViewCarriesNoFamiliesOfTheScraper) {
   EXPECT_EQ(scrape(scraper, 1s, {{"fake"}, {}})->families.size(), 2);
   EXPECT_EQ(value_of(*scrape(scraper, 1s, {{"agent"}, {}}), "midst_agent_target_up", R"(kind="fake",target="a")"), 1)
       << "without a collection of its own, the agent's part shows the last attempt";
+}
+
+TEST_F(ScraperTest, OtherTargetsTakeThePlaceOfThoseThatAreThere) {
+  Scraper scraper(io_.get_executor(), always_fresh);
+  auto& kept = add(scraper, "kept");
+  add(scraper, "changed").value = 1;
+  add(scraper, "gone");
+  add(scraper, "").value = 5;  // no target
+  scrape(scraper, 1s);
+  auto changed = std::make_unique<FakeSource>(SourceId{"fake", "changed"});
+  changed->value = 2;
+  std::vector<TargetChange> targets;
+  targets.push_back({{"fake", "changed"}, std::move(changed)});
+  targets.push_back({{"fake", "kept"}, nullptr});
+  scraper.set_targets(std::move(targets), always_fresh);
+  const auto page = scrape(scraper, 1s);
+  EXPECT_EQ(kept.collects, 2);
+  EXPECT_EQ(value_of(*page, "fake_value", R"(target="changed")"), 2);
+  EXPECT_EQ(value_of(*page, "fake_value", R"(target="gone")"), std::nullopt);
+  EXPECT_EQ(value_of(*page, "fake_value", R"(target="")"), 5);
+  EXPECT_EQ(value_of(*page, "midst_agent_collects_total", R"(kind="fake",target="changed")"), 2);
+  EXPECT_EQ(value_of(*page, "midst_agent_target_up", R"(kind="fake",target="gone")"), std::nullopt);
+}
+
+asio::awaitable<void> scrape_into(Scraper& scraper, std::shared_ptr<const Exposition>& page) {
+  page = co_await scraper.scrape({}, std::chrono::steady_clock::now() + 1s);
+}
+
+TEST_F(ScraperTest, AScrapeUnderWayEndsWithTheTargetsItBeganWith) {
+  Scraper scraper(io_.get_executor(), always_fresh);
+  add(scraper, "gone").takes = 20ms;
+  std::shared_ptr<const Exposition> page;
+  asio::co_spawn(io_, scrape_into(scraper, page), asio::detached);
+  io_.poll();
+  scraper.set_targets({}, always_fresh);
+  io_.restart();
+  io_.run();
+  EXPECT_EQ(value_of(*page, "fake_value", R"(target="gone")"), 1);
+  EXPECT_TRUE(scraper.status().empty());
+}
+
+TEST_F(ScraperTest, TellsHowLongATargetIsInItsState) {
+  Scraper scraper(io_.get_executor(), always_fresh);
+  auto& source = add(scraper, "a");
+  EXPECT_EQ(scraper.status().at(0).state_age, std::nullopt);
+  scrape(scraper, 1s);
+  EXPECT_EQ(scraper.status().at(0).state_age, 0s);
+  source.fails_with = Error{Errc::auth, "refused"};
+  scrape(scraper, 1s);
+  EXPECT_EQ(scraper.status().at(0).state_age, 0s);
 }
 
 }  // namespace

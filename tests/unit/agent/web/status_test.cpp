@@ -19,6 +19,8 @@ scrape::SourceStatus collected(std::string kind, std::string target) {
   status.was_collected = true;
   status.is_up = true;
   status.success_age = 3s;
+  status.state_age = 61s;
+  status.whereabouts = {"redis://h:1/0", 250ms};
   status.last_duration = 1500us;
   status.samples = 40;
   status.bytes = 2048;
@@ -33,6 +35,8 @@ TEST(StatusJson, SaysWhatTheAgentIs) {
   facts.is_ready = false;
   facts.view = "redis";
   facts.has_lifecycle = true;
+  facts.reload = {false, true, 1.5, 1, 2, "a.toml:3:1: error: no"};
+  facts.push = {3, 400};
   const auto document = Json::parse(status_json({}, facts));
   EXPECT_EQ(document, (Json{{"version", version()},
                             {"uptime_seconds", 61},
@@ -40,6 +44,12 @@ TEST(StatusJson, SaysWhatTheAgentIs) {
                             {"view", "redis"},
                             {"lifecycle", true},
                             {"probe", false},
+                            {"configuration",
+                             {{"successful", false},
+                              {"loaded_at", 1.5},
+                              {"error", "a.toml:3:1: error: no"},
+                              {"waits_for_restart", true}}},
+                            {"push", {{"clients", 3}, {"series", 400}}},
                             {"targets", Json::array()},
                             {"samples", 0}}));
 }
@@ -48,7 +58,10 @@ TEST(StatusJson, DescribesATargetThatIsUp) {
   const auto document = Json::parse(status_json({collected("redis", "main")}, AgentFacts{}));
   EXPECT_EQ(document["targets"], (Json::array({{{"kind", "redis"},
                                                 {"target", "main"},
+                                                {"address", "redis://h:1/0"},
                                                 {"state", "up"},
+                                                {"state_age_seconds", 61},
+                                                {"retry_in_seconds", 0.25},
                                                 {"duration_seconds", 0.0015},
                                                 {"success_age_seconds", 3},
                                                 {"samples", 40},

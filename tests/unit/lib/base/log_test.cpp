@@ -109,5 +109,12 @@ TEST(Write, KeepsLinesOfSeveralThreadsWhole) {
   EXPECT_EQ(lines, expected);
 }
 
+TEST(Log, TheJournalGetsEachFieldOfItsOwn) {
+  const auto fields = journal_fields(Level::warn, "target is down", {{"target", "pg.main"}, {"took-ms", 12}});
+  EXPECT_THAT(fields, testing::ElementsAre("MESSAGE=target is down target=pg.main took-ms=12", "PRIORITY=4",
+                                           testing::StartsWith("SYSLOG_IDENTIFIER="), "MIDST_EVENT=target is down",
+                                           "MIDST_TARGET=pg.main", "MIDST_TOOK_MS=12"));
+}
+
 }  // namespace
 }  // namespace midst::log
