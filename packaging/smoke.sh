@@ -58,7 +58,7 @@ want_file() { [ -e "$1" ] || skip "no ${1#"$ROOT"/}: $2 comes first"; }
 run_stage() {
   exec 3>&1
   RUN=$(mktemp -d /tmp/midst-smoke-XXXXXX)
-  trap 'code=$?; shut_down; end_images; rm -rf "$RUN"; exit $code' EXIT
+  trap 'code=$?; set +e; shut_down; end_images; rm -rf "$RUN"; exit $code' EXIT
   trap 'exit 143' TERM INT
   "stage_$1" >"$LOGS/$1.log" 2>&1
 }
