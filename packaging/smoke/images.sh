@@ -145,7 +145,7 @@ stage_D3() {
   PODMAN='timeout -k 5 120 podman'
   $PODMAN info >/dev/null || skip "no podman runs here"
   local name
-  for name in agent api; do $DOCKER save "midst-$name" | $PODMAN load -q && $PODMAN tag "docker.io/library/midst-$name:latest" "localhost/midst-$name:latest"; done
+  for name in agent api; do $DOCKER save "midst-$name:latest" | $PODMAN load -q; done
   sed 's#image: midst-#image: localhost/midst-#' "$ROOT/infra/k8s/sidecar.yaml" >"$RUN/pod.yaml"
   $PODMAN play kube "$RUN/pod.yaml" || fail "podman play kube"
   local container=midst-api-agent
