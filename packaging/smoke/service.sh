@@ -94,6 +94,9 @@ stage_P5() {
   until_true 10 "redis_up 1" up_is redis_up 1 || fail "redis_up is not 1 after the installation"
   did "installed from a signed repository, nothing edited: active and redis_up 1"
   [ "$(inside stat -c '%a %U:%G' /etc/midst-agent/midst-agent.toml)" = '640 root:midst-agent' ] || fail "the settings have the wrong owner"
+  local age
+  age=$(page | awk -v now="$(date +%s)" '$1 == "process_start_time_seconds" {printf "%d", now - $2}')
+  [ "${age:-9999}" -ge -2 ] && [ "${age:-9999}" -le 120 ] || fail "process_start_time_seconds is $age s ago"
   set_up_databases
   inside systemctl restart midst-agent
   local series

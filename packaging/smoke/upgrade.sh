@@ -43,7 +43,8 @@ stage_P8() {
   [ "$(property ActiveState)" = inactive ] || fail "a reinstallation started a masked unit"
   inside systemctl unmask midst-agent
   did "disabled or masked, then installed again: stays as it was"
-  inside systemctl enable --now midst-agent midst-agent-web.socket midst-agent-push.socket || inside systemctl enable midst-agent-web.socket
+  inside systemctl enable --now midst-agent-web.socket midst-agent-push.socket
+  inside systemctl enable --now midst-agent
   inside apt-get -y -qq remove midst-agent midst-api
   ! inside curl -fsS --max-time 2 -o /dev/null http://127.0.0.1:9464/metrics || fail "something still listens after the removal"
   ! inside systemctl cat midst-agent || fail "the unit is still there after the removal"
