@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -26,16 +27,16 @@ double number_at(const std::vector<std::string_view>& fields, std::size_t index)
   return value ? *value : 0;
 }
 
-/// @return the boot time of /proc/stat, Unix seconds; it never changes, so it is read once.
+double seconds_of(clockid_t clock) {
+  timespec now{};
+  clock_gettime(clock, &now);
+  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
+}
+
+/// @return when the machine booted, Unix seconds; read once, so that it does not waver. /proc/stat has it too, but a
+/// service with ProcSubset=pid does not see that file.
 double boot_time_seconds() {
-  static const double seconds = [] {
-    const auto stat = read_all("/proc/stat");
-    const auto line = stat.find("\nbtime ");
-    if (line == std::string::npos) return 0.0;
-    std::string_view rest = std::string_view(stat).substr(line + 7);
-    const auto value = text::parse_number(text::take_until(rest, '\n'));
-    return value ? *value : 0.0;
-  }();
+  static const double seconds = seconds_of(CLOCK_REALTIME) - seconds_of(CLOCK_BOOTTIME);
   return seconds;
 }
 

@@ -62,6 +62,36 @@ class Shape(unittest.TestCase):
         self.assertEqual(run("check_shape.py", {"lib/base/a.cpp": "// Table: rows.\n" + "//\n" * 900})[0], 0)
 
 
+class Packaging(unittest.TestCase):
+    FOLDERS = ("systemd", "packaging", "infra", "configs")
+    FILES = ("CMakeLists.txt", "agent/package.cmake", "api/package.cmake", "agent/app/push_side.cpp", "agent/app/web_side.cpp")
+
+    def check(self, name, old, new):
+        root = HERE.parents[1]
+        files = {path.relative_to(root).as_posix(): path.read_text() for folder in self.FOLDERS for path in (root / folder).rglob("*")
+                 if path.is_file() and path.suffix != ".pyc"}
+        files.update({path: (root / path).read_text() for path in self.FILES})
+        self.assertIn(old, files[name])
+        files[name] = files[name].replace(old, new)
+        return run("check_packaging.py", files)
+
+    def test_each_fault_is_found(self):
+        for name, old, new, word in (
+                ("systemd/midst-agent.service", "NoNewPrivileges=yes\n", "", "exposure"),
+                ("systemd/midst-agent-push.socket", "FileDescriptorName=push", "FileDescriptorName=pushed", "knows no descriptor pushed"),
+                ("systemd/midst-agent-web.socket", "127.0.0.1:9464", "127.0.0.1:9465", "is not the default"),
+                ("packaging/debian/midst-agent.install", "lib/systemd/system/midst-agent*", "", "does not name midst-agent-push.socket"),
+                ("systemd/midst-api.sysusers", "m midst-api midst-push", "", "%pre of midst-api"),
+                ("packaging/rpm/midst-agent.spec", "Version:        0", "Version:        7", "CMakeLists.txt says"),
+                ("packaging/debian/control", " libre2-dev,\n", "", "lacks libre2-dev"),
+                ("infra/k8s/sidecar.yaml", "readOnlyRootFilesystem: true", "readOnlyRootFilesystem: false", "is not confined"),
+                ("packaging/docker/agent.Dockerfile", "USER 10001:10001", "USER 0:0", "numbered user")):
+            with self.subTest(name=name, word=word):
+                code, text = self.check(name, old, new)
+                self.assertEqual(code, 1)
+                self.assertIn(word, text)
+
+
 class Rules(unittest.TestCase):
     TARGET = "{{ $labels.instance }}{{ with $labels.target }} ({{ . }}){{ end }}"
     ALERT = ("groups: [{name: g, rules: [{alert: Down, expr: redis_up == 0, for: 1m, labels: {severity: critical},"
