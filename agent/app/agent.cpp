@@ -95,6 +95,10 @@ std::vector<std::string> keys_for_a_restart(const Config& next, const Config& ru
   return keys;
 }
 
+std::size_t target_count(const Config& config) {
+  return config.redis.size() + config.postgres.size() + config.pgbouncer.size() + (config.host.is_enabled ? 1 : 0);
+}
+
 double unix_now() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
@@ -161,7 +165,7 @@ class Agent::Impl {
   }
 
   [[nodiscard]] std::string summary() const {
-    const auto targets = config_.redis.size() + config_.postgres.size() + config_.pgbouncer.size();
+    const auto targets = target_count(config_);
     return fmt::format("{} target{}; http on {}; push on {}", targets, targets == 1 ? "" : "s",
                        fmt::join(web_.addresses(), " "),
                        push_->addresses().empty() ? "nothing" : fmt::format("{}", fmt::join(push_->addresses(), " ")));
@@ -198,8 +202,7 @@ class Agent::Impl {
     const auto made =
         std::count_if(changes.begin(), changes.end(), [](const auto& each) { return each.source != nullptr; });
     const auto kept = static_cast<std::ptrdiff_t>(changes.size()) - made;
-    const auto before =
-        config_.redis.size() + config_.postgres.size() + config_.pgbouncer.size() + (config_.host.is_enabled ? 1 : 0);
+    const auto before = target_count(config_);
     auto outcome = fmt::format("{} target{}: {} as before, {} new or changed", changes.size(),
                                changes.size() == 1 ? "" : "s", kept, made);
     if (before > changes.size()) outcome += fmt::format(" (there were {})", before);
