@@ -41,6 +41,8 @@ Json describe(const scrape::SourceStatus& source) {
       source.was_collected ? Json(std::chrono::duration<double>(source.last_duration).count()) : Json(nullptr);
   entry["success_age_seconds"] = seconds_or_null(source.success_age);
   entry["samples"] = source.samples;
+  entry["series"] = source.series;
+  entry["max_series"] = source.max_series > 0 ? Json(source.max_series) : Json(nullptr);
   entry["bytes"] = source.bytes;
   entry["attempts"] = source.attempts;
   entry["failures"] = source.failures;

@@ -23,6 +23,7 @@ scrape::SourceStatus collected(std::string kind, std::string target) {
   status.whereabouts = {"redis://h:1/0", 250ms};
   status.last_duration = 1500us;
   status.samples = 40;
+  status.series = 55;
   status.bytes = 2048;
   status.attempts = 7;
   status.failures = 2;
@@ -65,10 +66,19 @@ TEST(StatusJson, DescribesATargetThatIsUp) {
                                                 {"duration_seconds", 0.0015},
                                                 {"success_age_seconds", 3},
                                                 {"samples", 40},
+                                                {"series", 55},
+                                                {"max_series", nullptr},
                                                 {"bytes", 2048},
                                                 {"attempts", 7},
                                                 {"failures", 2},
                                                 {"last_error", nullptr}}})));
+}
+
+TEST(StatusJson, TellsTheLimitOfATargetThatHasOne) {
+  auto source = collected("redis", "main");
+  source.max_series = 1000;
+  const auto document = Json::parse(status_json({source}, AgentFacts{}));
+  EXPECT_EQ(document["targets"][0]["max_series"], 1000);
 }
 
 TEST(StatusJson, KeepsTheLastErrorOfATargetThatIsDown) {
