@@ -124,7 +124,9 @@ TEST_F(AttackTest, ClientsThatNeverStopSendingLeaveRoomForScrapes) {
       }
     });
   EXPECT_TRUE(becomes_true([this] { return server_->counters().bad_requests >= 3; }));
-  expect_scrapes_on_time();
+  std::chrono::milliseconds together{0};
+  for (int i = 0; i < 50; ++i) together += scrape();
+  EXPECT_LT(together, on_time) << "each may cost a second where a sender is served without pause";
   is_over = true;
   for (auto& sender : senders) sender.join();
 }
