@@ -1,6 +1,7 @@
 """StatsD and DogStatsD clients as their makers ship them push to midst-agent over each transport they speak; every value
 arrives as it was meant. Clients that this machine cannot have are skipped with the reason."""
 import fcntl
+import hashlib
 import importlib.util
 import os
 import shutil
@@ -45,6 +46,11 @@ def kept(name, make):
     return folder
 
 
+def print_of(source):
+    """What differs when a program's source does."""
+    return hashlib.sha256((CLIENTS / source).read_bytes()).hexdigest()[:12]
+
+
 def need(program):
     found = shutil.which(program)
     if not found:
@@ -84,7 +90,7 @@ def datadog_go_2():
             GOCACHE=str(folder / "cache"), GOFLAGS="")
         shutil.rmtree(folder / "cache")
 
-    return [kept("datadog-go-2", make) / "client"]
+    return [kept(f"datadog-go-2-{print_of('datadog2.go')}", make) / "client"]
 
 
 def datadog_go_5():
@@ -99,7 +105,7 @@ def datadog_go_5():
         for left in ("mod", "cache"):
             shutil.rmtree(folder / left, ignore_errors=True)
 
-    return [kept(f"datadog-go-{DATADOG_GO}", make) / "client"]
+    return [kept(f"datadog-go-{DATADOG_GO}-{print_of('datadog5.go')}", make) / "client"]
 
 
 class Clients(unittest.TestCase):
